@@ -32,11 +32,17 @@ _PAYOUTS = (
     "SELECT payout.id, amount_sat, payout.state, coalesce(payout.destination, ''), pubkey FROM payout"
     " JOIN client ON client.id = client_id"
 )
+_BEHIND_MAX = timedelta(days=-20)
+"""A clock that is further behind has shown later times, in each copy of the ledger too: all waits."""
 _PRICE_AGE_MAX = timedelta(minutes=2)
-_SUBMITTED = "SELECT id FROM payout WHERE submitted_at IS NOT NULL"
+_SUBMITTED = (
+    "SELECT id, bolt11 FROM payout JOIN attempt ON payout_id = payout.id AND number = payout.attempt"
+    " WHERE submitted_at IS NOT NULL"
+)
 _SUBMITTED_WHERE = (
-    "SELECT payout.id, payout.destination, client.destination, pubkey FROM open_payout AS payout"
-    " JOIN client ON client.id = client_id WHERE payout.state = 'SUBMITTED'"
+    "SELECT payout.id, payout.destination, client.destination, pubkey, bolt11 FROM open_payout AS payout"
+    " JOIN client ON client.id = client_id"
+    " JOIN attempt ON payout_id = payout.id AND number = payout.attempt WHERE payout.state = 'SUBMITTED'"
 )
 _OPEN_PAYOUTS = (
     "SELECT id, state, waiting FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
@@ -69,7 +75,7 @@ class Checker:
     payouts: int = 0
     is_restored: bool = False
     _last: int = 0
-    _submitted: set[str] = field(default_factory=set)
+    _submitted: dict[str, str] = field(default_factory=dict)
 
     def after(self, ledger: sqlite3.Connection) -> None:
         """Check what was recorded since the last look; raise Violation."""
@@ -95,7 +101,7 @@ class Checker:
             "SELECT coalesce(max(rowid), 0) FROM distribution"
         ).fetchone()
         self.is_restored = True
-        self._submitted = {id_ for (id_,) in ledger.execute(_SUBMITTED)}
+        self._submitted = dict(ledger.execute(_SUBMITTED).fetchall())
         self.people.requests.restored_at = self.lamassu.time.now()
         self.people.commands.go_on_with(ledger)
 
@@ -167,6 +173,11 @@ class Checker:
         """Nothing is given to a client who is paused, and to nobody while everything is paused."""
         stopped_at = self.people.operator.stopped_at
         hold(f"{id_} was shared out, paused since {stopped_at}", is_kept=stopped_at is None)
+        is_behind = self.clock.wrong() < _BEHIND_MAX
+        hold(
+            f"{id_} was shared out, the clock is wrong by {self.clock.wrong()}",
+            is_kept=not is_behind,
+        )
         if kind == "commission":
             return
         # After an older copy was put back an operator records what LNbits had paid before the pause.
@@ -183,11 +194,17 @@ class Checker:
             hold(named, is_kept=saver.paused_at is None)
 
     def _check_destinations(self, ledger: sqlite3.Connection) -> None:
-        """A payout goes where the client's sats go at its first pay request."""
-        for id_, destination, now, pubkey in ledger.execute(_SUBMITTED_WHERE):
-            if id_ in self._submitted:
+        """A payout goes where the client's sats go at its first pay request.
+
+        A payout that is sent again is the same invoice, or another one once nobody can pay the first.
+        """
+        for id_, destination, now, pubkey, bolt11 in ledger.execute(_SUBMITTED_WHERE):
+            if self._submitted.get(id_) == bolt11:
                 continue
-            self._submitted.add(id_)
+            before, self._submitted[id_] = self._submitted.get(id_), bolt11
+            if before is not None:
+                self.people.requests.check_is_over(id_, before)
+                continue
             hold(f"payout {id_} is sent to {destination}, not {now}", is_kept=destination == now)
             saver = self.people.savers[pubkey]
             is_own = destination in saver.destinations

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulation.promise import hold
+from simulation.promise import Violation, hold
 from simulation.relays import Letter, Relays
 from simulation.virtual_time import ComputerClock
 
@@ -81,8 +81,8 @@ class Commands:
     ) -> None:
         written = self.relays.written.get(message_id)
         named = f"{command!r} of {actor[:8]} by {written and written.text!r}"
-        hold(f"{named}: nobody wrote that", is_kept=bool(written) and written.sender == actor)
-        assert written is not None
+        if written is None or written.sender != actor:
+            raise Violation(f"{named}: nobody wrote that")
         is_operator = actor == self.operator
         hold(
             f"{named}: not by an operator",

@@ -59,6 +59,12 @@ class PayRequests:
         is_stopped = stopped_at is not None and request.at > stopped_at + _UNDER_WAY
         hold(f"{named} was sent while everything was paused", is_kept=not is_stopped)
 
+    def check_is_over(self, payout_id: str, bolt11: str) -> None:
+        """Check that nobody can pay a payout's earlier invoice any more; raise Violation."""
+        made = self.lnbits.invoices.get(bolt11)
+        is_over = made is None or self.lnbits.time.now() > made.invoice.expires_at + OVER_AFTER
+        hold(f"payout {payout_id}: another invoice, while {bolt11} can be paid", is_kept=is_over)
+
     def _is_over(self, earlier: PayRequest, now: datetime) -> bool:
         made: MadeInvoice = self.lnbits.invoices[earlier.bolt11]
         is_lost = self.restored_at is not None and earlier.at < self.restored_at

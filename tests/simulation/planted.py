@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from simulation.faults import commands, fixed, notices, payments, sales
+from simulation.faults import clocks, commands, fixed, notices, payments, sales
 from simulation.faults.fault import Fault, NeverReached, find
 from simulation.world import Plan
 
@@ -27,6 +27,7 @@ FAULTS: tuple[Fault, ...] = (
     *fixed.FAULTS,
     *notices.FAULTS,
     *commands.FAULTS,
+    *clocks.FAULTS,
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 

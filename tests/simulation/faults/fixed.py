@@ -11,14 +11,14 @@ from simulation.faults.fault import Fault
 
 def _without_day(run: Any, client: Any, ceiling_minor: int) -> int:  # noqa: ARG001
     whole = fixed_schedule.amount_of_run(client.limit_minor, run.number, run.count)
-    return min(whole * 9, client.balance_minor)
+    return int(min(whole * 9, client.balance_minor))
 
 
 def _whole_at_each_run(limit_minor: int, number: int, count: int) -> int:  # noqa: ARG001
     return limit_minor
 
 
-def _rounded_up(minor: int, coin: int) -> int:
+def _rounded_up(minor: int, coin: Any) -> int:
     return bought_sat(minor, coin) + 1
 
 
@@ -28,6 +28,10 @@ def _at_any_price(price: Any, _ticker: Any, *, rules: Any, **_about: Any) -> Any
 
 def _of_yesterday(now: Any, zone: Any) -> Any:
     return calendar.local_date(now - timedelta(hours=10), zone)
+
+
+async def _of_another_currency(self: Any) -> Any:
+    return await self.wallet.price("USD")
 
 
 FAULTS = (
@@ -43,5 +47,9 @@ FAULTS = (
         {"ledger.distributions.fixed_mode.bought_sat": _rounded_up},
     ),
     Fault("fixed mode buys at any price", {"jobs.fixed_mode.choose_rate": _at_any_price}),
+    Fault(
+        "fixed mode buys at another currency's price",
+        {"jobs.fixed_mode.FixedMode._price": _of_another_currency},
+    ),
     Fault("a run happens after its day", {"jobs.fixed_mode.local_date": _of_yesterday}),
 )

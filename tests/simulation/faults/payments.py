@@ -24,6 +24,11 @@ def _failed_is_dead(payment: Any, **about: Any) -> Finding:
     return Finding.DEAD if is_failed else judge_payment(payment, **about)
 
 
+def _over_is_paid(payment: Any, **about: Any) -> Finding:
+    found = judge_payment(payment, **about)
+    return Finding.DEBITED if found is Finding.DEAD and payment is not None else found
+
+
 def _missing_is_dead(payment: Any, **about: Any) -> Finding:
     return Finding.DEAD if payment is None else judge_payment(payment, **about)
 
@@ -105,6 +110,20 @@ def _settled_is_proof(answer: Any, question: Any) -> Said:
 
 
 FAULTS = (
+    Fault(
+        "a failed payment counts as paid once its invoice is over",
+        {_JUDGE: _over_is_paid},
+        _MANY_LIES,
+    ),
+    Fault(
+        "a payout's id is made up, and payments by other ids don't count",
+        {
+            "ledger.payouts.planning.payout_id": _random_id,
+            "jobs.payouts.send.unknown_payments.covers_share": lambda *_a, **_n: False,
+            "jobs.payouts.reconcile.queue.unsent_of": lambda *_a, **_n: [],
+        },
+        _MANY_COPIES,
+    ),
     Fault(
         "a failed payment counts as unpaid, with one witness",
         {_JUDGE: _failed_is_dead, "jobs.payouts.failed_payments.FailedPayments.may_have_left": _no},

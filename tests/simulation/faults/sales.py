@@ -6,11 +6,15 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from dca_bot.core.commission import split_commission
 from dca_bot.core.money import largest_remainder
 from dca_bot.core.sale_amounts import assess
-from dca_bot.ledger.distributions.flow_mode import eligible
+from dca_bot.jobs.lamassu.recording import Recorder
+from dca_bot.ledger.distributions.cash_outs import states
+from dca_bot.ledger.distributions.flow_mode import eligible, give
 from simulation.faults.fault import Fault
 
+DISTRIBUTE = Recorder.distribute
 _ODD = {"odd_rate": 0.4}
 
 
@@ -78,7 +82,36 @@ def _nothing(*_args: Any, **_named: Any) -> None:
 _ELIGIBLE = "ledger.distributions.flow_mode.eligible"
 _ASSESS = "core.verdict.assess"
 
+
+def _again(self: Any, tx: Any, cash_out: Any, decision: Any) -> Any:
+    """Share out what was shared out before, under an id that the schema doesn't know."""
+    given = DISTRIBUTE(self, tx, cash_out, decision)
+    if given is not None or states(tx, [cash_out.id]).get(cash_out.id, ("",))[0] != "distributed":
+        return given
+    again = f"{cash_out.id} again"
+    if tx.execute("SELECT 1 FROM distribution WHERE id = ?", (again,)).fetchone():
+        return None
+    now = self.clock.now()
+    return give(tx, again, decision.amounts, at=decision.at, now=now, flow_enabled=True)
+
+
+def _doubled(commission_sat: int, percents_bp: Any) -> Any:
+    split = split_commission(commission_sat, percents_bp)
+    return replace(split, sats={name: 2 * sat for name, sat in split.sats.items()})
+
+
 FAULTS = (
+    Fault(
+        "a sale that is read again is shared out again",
+        {
+            "jobs.lamassu.recording.cash_outs.states": lambda *_: {},
+            "jobs.lamassu.recording.Recorder.distribute": _again,
+        },
+    ),
+    Fault(
+        "a part of the commission is given twice",
+        {"ledger.distributions.flow_mode.split_commission": _doubled},
+    ),
     Fault(
         "balances of now instead of the sale's time",
         {_ELIGIBLE: _balances("state = 'active' AND mode = 'flow'")},

@@ -52,6 +52,7 @@ class Plan:
     to go wrong at LNbits or beyond. `odd_rate`: of a sale that is no clean success. `kill_within`: the turns
     of the loop within which each process is killed. `restore_rate`: of an older copy to be put back after a
     kill. `clock_every`: the mean time between two wrong settings of the computer's clock.
+    `doing_every`: of people to do something out of the ordinary.
     """
 
     days: int = 3
@@ -64,6 +65,7 @@ class Plan:
     restore_rate: float = 0.03
     outage_every: timedelta = timedelta(hours=16)
     clock_every: timedelta = timedelta(days=2)
+    doing_every: timedelta = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -280,20 +282,20 @@ class World:
 
     async def _chatter(self) -> None:
         while True:
-            await self.time.sleep(_a_moment(self.random, timedelta(hours=2)))
+            await self.time.sleep(_a_moment(self.random, self.plan.doing_every))
             if self.savers:
                 self.random.choice(self.savers).act()
 
     async def _meddling(self) -> None:
         while True:
-            await self.time.sleep(_a_moment(self.random, timedelta(hours=6)))
+            await self.time.sleep(_a_moment(self.random, 3 * self.plan.doing_every))
             self.stranger.act()
 
     async def _operating(self) -> None:
         """Have the operator and the clients do what happens seldom."""
         await self.time.sleep(timedelta(hours=4))
         while True:
-            await self.time.sleep(_a_moment(self.random, timedelta(hours=2)))
+            await self.time.sleep(_a_moment(self.random, self.plan.doing_every))
             if self.random.random() < 0.5:
                 self.operator.act(self.savers)
                 continue

@@ -1,0 +1,36 @@
+"""Each planted fault replaces something that the program has; what no world reaches is told."""
+
+import pytest
+
+from dca_bot.core import money
+from simulation.faults.fault import Fault, NeverReached, find, planted
+from simulation.planted import FAULTS
+from simulation.world import Plan
+
+
+def test_forty_faults_at_least_have_names_of_their_own():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_fault_replaces_what_the_program_has(fault):
+    with planted(fault):
+        pass
+
+
+def test_fault_stands_in_the_program_only_while_planted():
+    with planted(Fault("no sats", {"core.money.sat_floor": lambda _: 0})) as calls:
+        assert (money.sat_floor(2_000), calls["core.money.sat_floor"]) == (0, 1)
+    assert money.sat_floor(2_000) == 2
+
+
+def test_fault_of_a_name_that_the_program_lacks_is_refused():
+    fault = Fault("renamed meanwhile", {"core.money.sat_flor": lambda _: 0})
+    with pytest.raises(AttributeError), planted(fault):
+        pass
+
+
+def test_fault_that_no_world_has_reached_counts_as_missed():
+    fault = Fault("in vain", {"core.money.sat_floor": lambda _: 0})
+    with pytest.raises(NeverReached, match=r"core\.money\.sat_floor"):
+        find(fault, Plan(), is_over=lambda: True)

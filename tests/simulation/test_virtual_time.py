@@ -1,0 +1,49 @@
+"""The computer's clock can be wrong; uptime and the world's time never are."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from simulation.virtual_time import BEGIN, ComputerClock, VirtualLoop, WorldTime
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def run_for():
+    """Return a loop's true time and its computer's clock, and how to let time pass."""
+    loop = VirtualLoop()
+    time = WorldTime(loop)
+
+    def pass_(span):
+        loop.run_until_complete(time.sleep(span))
+
+    yield time, ComputerClock(time), pass_
+    loop.close()
+
+
+def test_clock_that_was_set_is_wrong_by_as_much_until_it_is_set_right(run_for):
+    time, clock, pass_ = run_for
+    clock.set(3 * HOUR)
+    pass_(HOUR)
+    assert (clock.now(), clock.is_right()) == (BEGIN + 4 * HOUR, False)
+    clock.set()
+    assert (clock.now(), clock.is_right(), clock.changed_at) == (time.now(), True, time.now())
+
+
+def test_clock_that_is_too_fast_gains_time(run_for):
+    _, clock, pass_ = run_for
+    clock.set(drift=0.01)
+    pass_(10 * HOUR)
+    assert clock.wrong() == HOUR / 10
+
+
+def test_computer_that_starts_anew_counts_its_uptime_from_then_whatever_its_clock_shows(run_for):
+    _, clock, pass_ = run_for
+    before = clock.uptime()
+    pass_(HOUR)
+    clock.reboot(datetime(1970, 1, 1, tzinfo=UTC))
+    pass_(HOUR)
+    assert clock.now() == datetime(1970, 1, 1, 1, tzinfo=UTC)
+    assert clock.uptime().elapsed == HOUR
+    assert clock.uptime().boot != before.boot

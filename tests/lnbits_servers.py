@@ -40,6 +40,7 @@ MOTHER_LIMIT_S = 60
 # LNbits signs the super user's token with it.
 SECRET = "the secret of every LNbits of the tests"
 SQLITE_FILE = "database.sqlite3"
+_KEY_CHARS = 32
 # Since this version LNbits has a row for each setting.
 COPIED_SINCE = (1, 6)
 
@@ -190,7 +191,8 @@ def _start(server: Server, settings: Mapping[str, str]) -> None:
 
 def _set(name: str, value: str) -> str:
     """Write a setting, whose row counts instead of the environment once there is one."""
-    written = value if value.startswith("[") else json.dumps(value)
+    is_json = value.startswith("[") or (value.isdecimal() and len(value) < _KEY_CHARS)
+    written = value if is_json else json.dumps(value)
     quoted = written.replace("'", "''")
     return f"UPDATE system_settings SET value = '{quoted}' WHERE id = '{name.lower()}';"
 

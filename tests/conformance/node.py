@@ -20,6 +20,7 @@ _FAILED = (520, json.dumps({"status": "failed", "detail": "no route"}).encode())
 _STILL_PENDING = (200, json.dumps({"paid": False}).encode())
 _HAS_FAILED = (200, json.dumps({"paid": False, "status": "failed"}).encode())
 _WORTH_SAT = 100_000_000
+_WAIT = "LNBITS_FUNDING_SOURCE_PAY_INVOICE_WAIT_SECONDS"
 
 
 class Will(StrEnum):
@@ -48,8 +49,8 @@ class Node:
 
     @property
     def funding(self) -> Mapping[str, str]:
-        """Return the settings of an LNbits that uses this node."""
-        return funded_by(self._gateway.url, self._keys)
+        """Return the settings of an LNbits that uses this node, and waits for a slow node's answer."""
+        return {**funded_by(self._gateway.url, self._keys), _WAIT: "60"}
 
     def plan(self, bolt11: str, payment_hash: str, will: Will) -> None:
         """Say what to do with an invoice; a payment that waits is made now if it is to arrive."""

@@ -8,7 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from dca_bot.core.cash_out import CashOut
@@ -34,6 +34,7 @@ _PAYOUTS = (
 )
 _BEHIND_MAX = timedelta(days=-20)
 """A clock that is further behind has shown later times, in each copy of the ledger too: all waits."""
+_TOLD_WITHIN = timedelta(hours=30)
 _PRICE_AGE_MAX = timedelta(minutes=2)
 _SUBMITTED = (
     "SELECT id, bolt11 FROM payout JOIN attempt ON payout_id = payout.id AND number = payout.attempt"
@@ -113,6 +114,8 @@ class Checker:
         _check_fixed(ledger)
         self._check_once_only()
         self._check_payouts(ledger)
+        for saver in () if self.is_restored else self.people.savers.values():
+            _check_told_so_far(ledger, saver, self.clock)
 
     def settled(self, ledger: sqlite3.Connection, savers: Iterable[Saver]) -> None:
         """Check that all that was promised has come to pass, after some quiet days; raise Violation."""
@@ -312,15 +315,37 @@ def _check_fixed(ledger: sqlite3.Connection) -> None:
         hold(f"client {client} gave {minor} on {day}", is_kept=minor <= fixed_rule.DAILY_MAX_MINOR)
 
 
-def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
-    """Each payment was told once: the sats in a client's messages are the sats that arrived."""
+def _check_told_so_far(ledger: sqlite3.Connection, saver: Saver, clock: ComputerClock) -> None:
+    """No payment was told twice, and what arrived a day and some hours ago was told."""
+    told_sat = _told_in_all_sat(saver)
+    named = f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats"
+    done_sat = _done_sat(ledger, saver)
+    hold(f"{named}, got {done_sat}", is_kept=told_sat <= done_sat)
+    if saver.was_silent or saver.was_patient:
+        return
+    if clock.changed_at < saver.time.now() - _TOLD_WITHIN:
+        old_sat = _done_sat(ledger, saver, clock.now() - _TOLD_WITHIN)
+        hold(f"{named}, got {old_sat} long ago", is_kept=told_sat >= old_sat)
+
+
+def _done_sat(ledger: sqlite3.Connection, saver: Saver, until: datetime | None = None) -> int:
+    """Return the sats that have arrived at a client, until an instant by the computer's clock."""
+    until_us = 2**62 if until is None else round(until.timestamp() * 1_000_000)
     (done_sat,) = ledger.execute(
         "SELECT coalesce(sum(amount_sat), 0) FROM payout JOIN client ON client.id = client_id"
-        " WHERE payout.state = 'DONE' AND pubkey = ?",
-        (saver.pubkey,),
+        " WHERE payout.state = 'DONE' AND pubkey = ? AND done_at <= ?",
+        (saver.pubkey, until_us),
     ).fetchone()
-    texts = [letter.text for letter in saver.mailbox.letters]
-    told_sat = sum(_told_sat(text) for text in texts)
+    return int(done_sat)
+
+
+def _told_in_all_sat(saver: Saver) -> int:
+    return sum(_told_sat(letter.text) for letter in saver.mailbox.letters)
+
+
+def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
+    """Each payment was told once: the sats in a client's messages are the sats that arrived."""
+    done_sat, told_sat = _done_sat(ledger, saver), _told_in_all_sat(saver)
     is_kept = told_sat <= done_sat if saver.was_silent else told_sat == done_sat
     hold(
         f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats, got {done_sat}",

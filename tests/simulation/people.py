@@ -116,6 +116,8 @@ class Saver(Person):
     destination: str = ""
     _last: dict[str, str] = field(default_factory=dict)
     was_silent: bool = False
+    was_patient: bool = False
+    """Whether the client ever chose to hear of payments once a week."""
     destinations: set[str] = field(default_factory=set)
     """All that the client has ever chosen."""
     wallet_before: str = ""
@@ -193,6 +195,7 @@ class Saver(Person):
             case "notify":
                 how = random.choice(("each", "daily", "weekly", "off"))
                 self.was_silent |= how == "off"
+                self.was_patient |= how == "weekly"
                 self.write(f"notify {how}")
             case _:
                 self.write(random.choice(_SAYINGS))

@@ -22,7 +22,7 @@ from simulation.faults.fault import Fault, NeverReached, find
 from simulation.world import Plan
 
 CPU_MAX_S = 300
-PLAN = Plan(days=2, savers=8, sales_a_day=20, doing_every=timedelta(minutes=30))
+PLAN = Plan(days=1, savers=8, sales_a_day=20, doing_every=timedelta(minutes=30))
 """Few people who do much: each world costs little."""
 FAULTS: tuple[Fault, ...] = (
     *sales.FAULTS,

@@ -15,7 +15,7 @@ from dca_bot.ledger.distributions.flow_mode import eligible, give
 from simulation.faults.fault import Fault
 
 DISTRIBUTE = Recorder.distribute
-_ODD = {"odd_rate": 0.4}
+_ODD = {"odd_rate": 0.4, "days": 2}
 
 
 def _balances(where: str) -> Any:

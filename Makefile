@@ -9,6 +9,7 @@
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
 # make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
+# make planted   plants faults into the program, and prints which seed of the simulation notices each
 # make conformance   plays one scenario on the simulated LNbits and on real ones, and prints the answers
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
@@ -40,7 +41,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate conformance crash-sweep reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -89,6 +90,9 @@ transcripts: setup
 
 simulate: setup
 	@$(BIN)/python tests/simulation/simulate.py --seed $(SEED) --seeds $(SEEDS) --days $(DAYS)
+
+planted: setup
+	@$(BIN)/python tests/simulation/planted.py
 
 conformance: setup
 	$(BIN)/pytest -q -s tests/conformance

@@ -104,7 +104,8 @@ class RateLimit:
     """A bucket of `burst` messages for each person; after each `per` there is room for another.
 
     A person gets a single notice until the bucket has been full again. Only the instant at which the bucket
-    will be full again is kept. A clock that is set back empties a bucket at most.
+    will be full again is kept. A clock that is set back by more than the time to fill a bucket fills the
+    bucket.
     """
 
     burst: int
@@ -138,7 +139,9 @@ class RateLimit:
         return person in self._noticed and not self._passes(self._full_again(person, now), now)
 
     def _full_again(self, person: str, now: datetime) -> datetime:
-        return min(max(self._full_at.get(person, now), now), now + self.burst * self.per)
+        full_at = self._full_at.get(person, now)
+        was_set_back = full_at > now + self.burst * self.per
+        return now if was_set_back else max(full_at, now)
 
     def _passes(self, full_at: datetime, now: datetime) -> bool:
         return full_at - now <= (self.burst - 1) * self.per

@@ -4,7 +4,7 @@ The invariant: once the clock is right, nothing waits for an instant that a wron
 instants are pulled back to now. Instants that the schema never alters stay; their order is their sequence.
 
     right ──less than a day back──▶ future instants are pulled back to now
-      ▲       │ more than a day back
+      ▲       │ more than a day back: the ends of open codes are pulled back
       │       ▼
       │    in doubt: was the clock ahead, or is it behind? Nothing is decided or paid.
       ├───────┤ the clock shows again a time from before: the clock was behind
@@ -12,6 +12,7 @@ instants are pulled back to now. Instants that the schema never alters stay; the
 """
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -52,6 +53,8 @@ def note(tx: Tx, now: datetime) -> Turn:
         if is_doubted(tx):
             return Turn.NONE
         bot_state.put(tx, bot_state.CLOCK_DOUBTED, now.isoformat())
+        # Whichever time is right, no code may be used for as long as the doubt lasts.
+        _pull(tx, _PULLED_CODES, now)
         return Turn.DOUBTED
     turn = Turn.RIGHT if bot_state.drop(tx, bot_state.CLOCK_DOUBTED) else Turn.NONE
     if shown <= now:
@@ -101,16 +104,8 @@ def pull_back(tx: Tx, now: datetime) -> None:
 
     No instant becomes earlier than now, and past instants stay.
     """
-    values = {
-        "now": micros(now),
-        "second": int(now.timestamp()),
-        "code": micros(now + CODE_LIFE),
-        "top_up": micros(now + TOP_UP_LIFE),
-        "knock": micros(now + KNOCK_LIFE),
-    }
     bot_state.put(tx, bot_state.CLOCK_BACK_AT, str(micros(now)))
-    for statement in _PULLED:
-        tx.execute(statement, values)
+    _pull(tx, _PULLED, now)
     _pull_start(tx, now)
     for name in _FACTS:
         noted = bot_state.moment(tx, name)
@@ -152,6 +147,18 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
     return leap if noted["boot"] == uptime.boot and leap >= LEAP_MIN else timedelta()
 
 
+def _pull(tx: Tx, statements: Iterable[str], now: datetime) -> None:
+    values = {
+        "now": micros(now),
+        "second": int(now.timestamp()),
+        "code": micros(now + CODE_LIFE),
+        "top_up": micros(now + TOP_UP_LIFE),
+        "knock": micros(now + KNOCK_LIFE),
+    }
+    for statement in statements:
+        tx.execute(statement, values)
+
+
 def _noted(tx: Tx) -> sqlite3.Row | None:
     found: sqlite3.Row | None = tx.execute("SELECT * FROM witnessed").fetchone()
     return found
@@ -168,7 +175,14 @@ def _pull_start(tx: Tx, now: datetime) -> None:
 
 
 _OPEN_PAYOUT = "id IN (SELECT id FROM open_payout)"
+_PULLED_CODES = (
+    "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE question SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE outbox SET expires_at = :code WHERE expires_at > :code",
+    "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",
+)
 _PULLED = (
+    *_PULLED_CODES,
     # Next tries of payouts, messages and looks; beginnings of alarms.
     f"UPDATE payout SET try_at = :now WHERE {_OPEN_PAYOUT} AND try_at > :now",
     f"UPDATE outbox SET try_at = :now WHERE {UNSENT_MESSAGE} AND try_at > :now",
@@ -179,11 +193,7 @@ _PULLED = (
     "UPDATE alarm SET since = :now WHERE since > :now",
     "UPDATE slow_destination SET since = :now WHERE since > :now",
     "UPDATE delivery SET lost_at = :now WHERE lost_at > :now",
-    "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
-    "UPDATE question SET expires_at = :code WHERE expires_at > :code",
-    "UPDATE outbox SET expires_at = :code WHERE expires_at > :code",
     "UPDATE knock SET knocked_at = :now WHERE knocked_at > :now",
-    "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",
     # No top-up invoice lives longer.
     "UPDATE top_up SET expires_at = :now WHERE expires_at > :top_up",
     # From when on a person's messages count.

@@ -1,5 +1,6 @@
 """What a clock that was wrong has noted, and what becomes of it once the clock is right."""
 
+import random
 import re
 import sqlite3
 from datetime import timedelta
@@ -184,6 +185,16 @@ def test_clock_in_doubt_is_told_of_once(story):
     turns = [story.do(clock.note, story.now - 2 * DAY + n * HOUR) for n in range(3)]
     assert turns == [Turn.DOUBTED, Turn.NONE, Turn.NONE]
     assert story.do(clock.note, story.now - DAY) is Turn.RIGHT
+
+
+def test_code_from_before_the_doubt_lives_no_longer_than_another(story):
+    ahead = story.now + 3 * DAY
+    story.do(clock.note, ahead)
+    effect = {"command": "c", "effect": "e", "random": random.Random(1)}
+    story.do(confirmations.issue, hex_of("op"), **effect, now=ahead)
+    assert story.do(clock.note, story.now) is Turn.DOUBTED
+    (code,) = story.read(confirmations.open_codes, hex_of("op"), now=story.now)
+    assert code.expires_at == story.now + clock.CODE_LIFE
 
 
 def test_operators_word_is_asked_for_a_doubted_clock_only(story):

@@ -71,13 +71,14 @@ def compare_payments(world, outcome: Outcome) -> None:
     payouts = world.rows(PAYOUTS)
     known = {id_ for id_, *_ in payouts}
     outcome.faults += [f"unknown payment {one}" for one in sent.keys() - known]
-    for id_, _, sat, state in payouts:
-        outcome.doubled_sat += sat * max(0, sent[id_] - 1)
-        if state == "DONE" and not sent[id_]:
-            outcome.faults.append(f"payout {id_} is DONE and was not sent")
+    outcome.faults += [
+        f"payout {id_} is DONE and was not sent"
+        for id_, _, _, state in payouts
+        if state == "DONE" and not sent[id_]
+    ]
     for name, person in world.people.items():
-        of_name = [(sat, state) for _, whose, sat, state in payouts if whose == name]
-        _compare_wallet(of_name, _credited_sat(world, person), outcome)
+        own = [(id_, sat, state) for id_, whose, sat, state in payouts if whose == name]
+        _compare_wallet(own, sent, _credited_sat(world, person), outcome)
     if world.sold and not world.has_other:
         wanted, given = sum(sat for _, sat in world.sold), sum(sat for _, _, sat, _ in payouts)
         outcome.lost_sat += max(0, wanted - given)
@@ -96,12 +97,13 @@ def compare_texts(outcome: Outcome, reference: Outcome, *, lenient: bool = False
         outcome.faults += [f"{name} was never told: {text[:160]!r}" for text in less]
 
 
-def _compare_wallet(payouts: list[tuple[int, str]], credited_sat: int, outcome: Outcome) -> None:
+def _compare_wallet(payouts, sent: Counter, credited_sat: int, outcome: Outcome) -> None:
     """Hold what a payee got against the payouts; a lacking payout has to be shown as not arrived."""
-    owed_sat = sum(sat for sat, _ in payouts)
-    shown_sat = sum(sat for sat, state in payouts if state in OPEN)
+    owed_sat = sum(sat for _, sat, _ in payouts)
+    shown_sat = sum(sat for _, sat, state in payouts if state in OPEN)
     lacking = max(0, owed_sat - credited_sat)
-    outcome.doubled_sat += max(0, credited_sat - owed_sat)
+    sent_twice_sat = sum(sat * max(0, sent[id_] - 1) for id_, sat, _ in payouts)
+    outcome.doubled_sat += max(sent_twice_sat, credited_sat - owed_sat)
     outcome.open_sat += min(lacking, shown_sat)
     outcome.lost_sat += max(0, lacking - shown_sat)
 

@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,9 @@ def install():
     _watch_sqlite(points)
     _watch_files(points, Path(plan["folder"]))
     _watch_requests(points)
+    if plan.get("plant"):
+        # Only now: the module loads the program's.
+        import_module("crash.planted").PLANTS[plan["plant"]]()
 
 
 class Points:

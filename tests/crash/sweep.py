@@ -17,9 +17,10 @@ if __name__ == "__main__":  # the rooms of the tests, as pytest finds them
 
 from crash.checker import Outcome, look  # noqa: E402 - after the paths
 from crash.parts import DATABASES, Parts, parts  # noqa: E402 - after the paths
+from crash.planted import PLANTS  # noqa: E402 - after the paths
 from crash.power import LOSSES  # noqa: E402 - after the paths
 from crash.scenarios import SCENARIOS, Scenario  # noqa: E402 - after the paths
-from crash.world import Strike, crash_world  # noqa: E402 - after the paths
+from crash.world import PLANT, Strike, crash_world  # noqa: E402 - after the paths
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system; a folder of its own is made there
 LNBITS_DELAYS_S = (0, 0.005, 0.015, 0.03, 0.06)
@@ -208,6 +209,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--on", nargs="*", default=list(DATABASES), choices=DATABASES)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--scenarios", nargs="*", default=[], choices=[*SCENARIOS, []])
+    parser.add_argument("--plant", choices=PLANTS, help="a fault that the sweep has to notice")
     return parser.parse_args()
 
 
@@ -216,4 +218,7 @@ if __name__ == "__main__":
     if SHARED_MEMORY.is_dir() and "TMPDIR" not in os.environ:
         # For the processes that the sweep starts, too.
         os.environ["TMPDIR"] = tempfile.tempdir = str(SHARED_MEMORY)
-    sys.exit(asyncio.run(main(_options())))
+    options = _options()
+    if options.plant:
+        os.environ[PLANT] = options.plant
+    sys.exit(asyncio.run(main(options)))

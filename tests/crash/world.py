@@ -29,6 +29,8 @@ from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.nostr.keys import SecretKey, generate
 
+PLANT = "DCA_BOT_CRASH_PLANT"
+"""The variable that names a fault for each bot, of `planted.PLANTS`."""
 LIMIT_S = 150
 LEDGER = "ledger.sqlite3"
 CONFIG = """\
@@ -269,6 +271,7 @@ class CrashWorld:
             "journal": str(self.folder / f"points.{self.lives}"),
             "at": strike.at,
             "side": strike.side,
+            "plant": os.environ.get(PLANT),
         }
         if strike.power:
             plan["snapshot"] = str(self.folder / "snapshot")

@@ -271,7 +271,8 @@ class CrashWorld:
             "journal": str(self.folder / f"points.{self.lives}"),
             "at": strike.at,
             "side": strike.side,
-            "plant": os.environ.get(PLANT),
+            # The reference, a run without a strike, has no fault.
+            "plant": os.environ.get(PLANT) if self.strikes else None,
         }
         if strike.power:
             plan["snapshot"] = str(self.folder / "snapshot")

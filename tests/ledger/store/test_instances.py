@@ -1,11 +1,30 @@
 """Which bot processes have run on a data folder."""
 
+import resource
+from contextlib import contextmanager
+
 import pytest
 
 from dca_bot.errors import LedgerError
 from dca_bot.ledger.store.database import open_database
 from dca_bot.ledger.store.instances import KEPT, instances, note_instance
 from dca_bot.ledger.store.ledger_files import LOCK_FILE
+
+
+@pytest.fixture
+def full_disk():
+    """Let this process write nothing to files: `with full_disk():`."""
+
+    @contextmanager
+    def fill():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return fill
 
 
 async def test_each_start_knows_those_before_it(tmp_path):
@@ -29,6 +48,32 @@ def test_file_that_says_nothing_tells_of_none(tmp_path):
     (tmp_path / LOCK_FILE).write_bytes(b"\xff\xfe broken")
     assert note_instance(tmp_path, "0" * 16) == frozenset()
     assert instances(tmp_path) == ["0" * 16]
+
+
+def test_file_stays_short(tmp_path):
+    path, ids = tmp_path / LOCK_FILE, [f"{number:016x}" for number in range(4_000)]
+    path.write_text("".join(f"\n{one}\n" for one in ids), encoding="ascii")
+    assert note_instance(tmp_path, "f" * 16) == frozenset(ids[-KEPT:])
+    assert path.stat().st_size < 5_000
+    assert instances(tmp_path) == [*ids[1 - KEPT :], "f" * 16]
+
+
+def test_full_disk_loses_no_earlier_process(tmp_path, full_disk):
+    note_instance(tmp_path, "0" * 16)
+    with full_disk():
+        assert note_instance(tmp_path, "1" * 16) == {"0" * 16}
+    assert instances(tmp_path) == ["0" * 16]
+
+
+@pytest.mark.parametrize("left", range(18))
+def test_line_that_a_power_cut_has_torn_hides_no_other(tmp_path, left):
+    for number in range(2):
+        note_instance(tmp_path, f"{number:016x}")
+    path = tmp_path / LOCK_FILE
+    path.write_bytes(path.read_bytes()[: -18 + left])
+    before = note_instance(tmp_path, "f" * 16)
+    assert f"{0:016x}" in before
+    assert set(instances(tmp_path)) == {*before, "f" * 16}
 
 
 async def test_noting_keeps_the_lock(tmp_path):

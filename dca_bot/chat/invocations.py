@@ -125,7 +125,8 @@ def _for_client(incoming: Incoming, understood: Understanding) -> Invocation | N
     if lines and passes_on(without_courtesy(lines[0].tokens, vocabulary, ()), vocabulary):
         return offer_contact(incoming.text)
     topic = topic_of(incoming.text, vocabulary)
-    is_command = understood.certainty is Certainty.SURE or changes(role, first.intent)
+    is_known = understood.certainty is not Certainty.NONE and first.intent not in (NONE, HELP)
+    is_command = is_known or understood.certainty is Certainty.SURE
     if topic is not None and (topic.is_sure or not is_command):
         return topic_told(topic.name)
     return offer_contact(incoming.text) if first.intent == CONTACT else None

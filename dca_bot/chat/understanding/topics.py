@@ -15,7 +15,7 @@ from dca_bot.messages.lexicon import example_sentences
 
 ROLE = "topics"
 _MARK = "topic "
-_SURE_LEAD = 4
+_SURE_LEAD = 5
 """By how many points the examples of a topic lead before those of each command, where the topic is sure."""
 _WORDS_MIN, _WORDS_MAX = 2, 25
 """A word alone is no question, and a longer message is a story."""

@@ -82,6 +82,9 @@ async def test_answers_are_in_the_savers_language(maria):
         ("wallet", "LNbits wallet"),
         ("mode", "each sale"),
         ("holds", "I don't know that command"),
+        ("donde esta mi dinero", "deposits"),
+        ("do i pay tax on this?", "date,what,fiat"),
+        ("how does the fixed mode work", "mode fixed"),
     ],
 )
 async def test_commands_are_no_topics(maria, text, said):

@@ -18,7 +18,9 @@ _MULTIPLYING = (
     " hundred hundreds cientos"
 )
 _MULTIPLIERS = frozenset(_MULTIPLYING.split())
-_ARITHMETIC = frozenset({"+", "-", "*", "x", "\u00d7", "y", "and", "más", "mas", "plus"})
+_ARITHMETIC = frozenset(
+    {"+", "-", "\u2013", "\u2014", "*", "x", "\u00d7", "y", "and", "más", "mas", "plus"}
+)
 _WITH = frozenset({"con", "with"})
 _PART = re.compile("[xX\u00d7][0-9]+|[0-9]+/[0-9]+|[\u00bc-\u00be\u2150-\u215e]")
 """`5 mil` is not 5, and `100 + 50`, `100 x2` and `100 1/2` are not 100."""

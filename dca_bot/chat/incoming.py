@@ -16,7 +16,7 @@ from dca_bot.core.names import folded, skeleton
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.ledger.correspondence import confirmations, inbox, questions
 from dca_bot.ledger.correspondence.confirmations import Confirmation
-from dca_bot.ledger.programme import client_names
+from dca_bot.ledger.programme import client_names, machines
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import CommandRefused, Say
@@ -27,7 +27,8 @@ class Incoming:
     """A message, with all that its reading depends on.
 
     `question`: the command that the bot asked about last, '' for none. `alike`: names that read like a
-    command's word. `names`: the names of clients among the message's words, folded.
+    command's word. `names`: the names of clients among the message's words, folded. `machines`: the names of
+    all machines, folded.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Incoming:
     question: str
     alike: frozenset[str]
     names: frozenset[str]
+    machines: frozenset[str]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -88,6 +90,7 @@ def look_up(
     is_operator = bool(command_set.of_clients)  # Only operators write names.
     alike = client_names.named_like(tx, COMMAND_WORDS) if is_operator else []
     words = {skeleton(word) for word in words_of(message.text)} if is_operator else set()
+    known = machines.everything(tx) if is_operator else []
     # An answer is written after its question.
     is_overtaken = inbox.wrote_later(tx, message)
     return Incoming(
@@ -98,4 +101,5 @@ def look_up(
         question="" if is_overtaken else questions.still_open(tx, message.sender, now=now),
         alike=frozenset(map(skeleton, alike)),
         names=frozenset(map(folded, client_names.named_like(tx, words))),
+        machines=frozenset(folded(one.name) for one in known),
     )

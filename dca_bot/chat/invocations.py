@@ -8,14 +8,22 @@ from dca_bot.chat.corrections import corrected, with_machine
 from dca_bot.chat.destinations import DESTINATION
 from dca_bot.chat.general import CONFIRM
 from dca_bot.chat.incoming import Incoming, look_up
-from dca_bot.chat.parsing import Invocation
+from dca_bot.chat.parsing import Invocation, bare
 from dca_bot.chat.refusals import NO_COMMAND, refusal
 from dca_bot.chat.services import Services
 from dca_bot.chat.unclear import ask_back, declined, not_understood, offer_contact, small_talk
 from dca_bot.chat.understanding.answers import Answer, read_answer
 from dca_bot.chat.understanding.arguments import OPERATOR
 from dca_bot.chat.understanding.grammar import written
-from dca_bot.chat.understanding.intents import CONTACT, HELP, NONE, REFUSED, THANKS, changes
+from dca_bot.chat.understanding.intents import (
+    CONTACT,
+    HELP,
+    NONE,
+    REFUSED,
+    THANKS,
+    changes,
+    intent_of,
+)
 from dca_bot.chat.understanding.lines import without_courtesy
 from dca_bot.chat.understanding.meaning import Certainty, Intended, Understanding
 from dca_bot.chat.understanding.mood import passes_on
@@ -83,7 +91,9 @@ def _answered(incoming: Incoming, answer: Answer) -> Invocation | None:
 
 def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
     """Read a message in plain words, or of several lines."""
-    understood = understand(_with_codes(incoming), incoming.vocabulary, incoming.names)
+    understood = understand(
+        _with_codes(incoming), incoming.vocabulary, incoming.names, incoming.machines
+    )
     is_sure = understood.certainty is Certainty.SURE and understood.first.intent != REFUSED
     if incoming.codes and not is_sure and answer.is_alone and len(answer.stray) <= _CODE_LENGTH:
         raise _how_to_confirm(incoming)
@@ -158,9 +168,22 @@ def _invocation(incoming: Incoming, intended: Intended) -> Invocation | Say:
         line = written(incoming.command_set.role, name, intended.arguments)
         return replace(incoming.parse(line), is_plain=not intended.is_exact)
     except CommandRefused as refused:
-        return incoming.refused or (
-            not_understood(()) if refused.say == NO_COMMAND else refused.say
-        )
+        return _list_of(incoming, intended) or incoming.refused or _refusal(refused)
+
+
+def _list_of(incoming: Incoming, intended: Intended) -> Invocation | None:
+    """Return the list of what plain words leave open: of pending deposits for `confirma todo`."""
+    is_called = bare(incoming.text).lower().startswith(intended.intent)
+    if intended.is_exact or intended.arguments or is_called:
+        return None
+    try:
+        return incoming.parse(intent_of(incoming.command_set.role, intended.intent).tells)
+    except CommandRefused:
+        return None
+
+
+def _refusal(refused: CommandRefused) -> Invocation | Say:
+    return not_understood(()) if refused.say == NO_COMMAND else refused.say
 
 
 def _asked(incoming: Incoming, understood: Understanding) -> Invocation | Say:

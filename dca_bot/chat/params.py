@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from dca_bot.chat.amounts import other_unit
 from dca_bot.core.commission import parse_percent
 from dca_bot.core.money import parse_fiat, parse_sat
-from dca_bot.core.names import mixes_scripts, skeleton, visible
+from dca_bot.core.names import folded, mixes_scripts, skeleton, visible
+from dca_bot.core.periods import MONTH_WORDS
 from dca_bot.errors import DcaBotError, OtherUnit
+from dca_bot.messages.lexicon import values_named
 from dca_bot.messages.say import CommandRefused, refuse
 
 ALL, LOW = "all", "low"
@@ -148,6 +150,16 @@ def read_page(text: str, currency: str) -> int:
         return min(read_number(text, currency), _PAGE_MAX)
     except CommandRefused:
         raise refuse("wrong.page") from None
+
+
+def month_named(text: str) -> str:
+    """Return the month that a word means in any language, as commands name months; empty for another word.
+
+    >>> month_named("Noviembre")
+    'november'
+    """
+    word = folded(text)
+    return word if word in MONTH_WORDS else values_named("month").get(word, "")
 
 
 def _read_filter(text: str, currency: str) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from dca_bot.core.calendar import instant_of
 
 TODAY = "today"
+YESTERDAY = "yesterday"
 MONTH = "month"
 _DAY = timedelta(days=1)
 _MIDNIGHT = time()
@@ -18,6 +19,9 @@ MONTH_NAMES = (
     *("july", "august", "september", "october", "november", "december"),
 )
 """The months as commands name them; lexicons have the words of a language."""
+LAST_MONTH = "last"
+"""The month before this month, as commands name it."""
+MONTH_WORDS = (*MONTH_NAMES, LAST_MONTH)
 _MONTH_DAYS_MAX = 31
 
 
@@ -64,11 +68,13 @@ def calendar_period(text: str) -> Period | None:
 
 
 def latest_month(name: str, today: date) -> Period | None:
-    """Return the latest month of a name that has begun; None for another text.
+    """Return the latest month of a name that has begun, or the last month; None for another text.
 
     >>> latest_month("march", date(2026, 2, 1))
     Period(first=datetime.date(2025, 3, 1), last=datetime.date(2025, 3, 31))
     """
+    if name == LAST_MONTH:
+        return month_of(today.replace(day=1) - _DAY)
     if name not in MONTH_NAMES:
         return None
     month = MONTH_NAMES.index(name) + 1

@@ -95,6 +95,27 @@ def whole_commands() -> frozenset[str]:
     return frozenset(text for text in texts if " " not in text)
 
 
+@cache
+def values_named(listed: str) -> Mapping[str, str]:
+    """Return the value of each phrase of a list of values, in any language: `noviembre` means `november`."""
+    lists = [load_lexicon(one).section("values", listed) for one in LEXICONS]
+    return {text: value for one in lists for value, texts in one.items() for text in texts}
+
+
+@cache
+def words_between_numbers() -> frozenset[str]:
+    """Return the words that stand between numbers in some language: `1 y 3`, `1 through 3`."""
+    parts = (("joining", "words"), ("numbers", "through"), ("numbers", "to"))
+    lexicons = [load_lexicon(one) for one in LEXICONS]
+    return frozenset(
+        word
+        for section, key in parts
+        for one in lexicons
+        for text in one.section(section).get(key, ())
+        for word in text.split()
+    )
+
+
 def phrases(text: str) -> list[str]:
     """Return the phrases between commas and line breaks, without case and accents.
 

@@ -21,6 +21,7 @@ _VALUES = (
     "range",
     "period",
     "month",
+    "span",
     "view",
     "all",
     "pending",

@@ -6,10 +6,10 @@ from functools import partial
 from itertools import groupby
 
 from dca_bot.chat.command import Args, Command, Context
-from dca_bot.chat.params import Param, read_page
+from dca_bot.chat.params import Param, month_named, read_page
 from dca_bot.core.calendar import local_date
 from dca_bot.core.payout import COLLECTING, PayoutState
-from dca_bot.core.periods import MONTH_NAMES, Period, calendar_period, latest_month
+from dca_bot.core.periods import Period, calendar_period, latest_month
 from dca_bot.core.stats import Purchase
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import purchases
@@ -43,10 +43,9 @@ def _history_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 def _read_page_or_month(text: str, currency: str) -> str:
     """Read the number of a page, a month or year of the calendar, or the name of a month."""
-    word = text.lower()
-    if word in MONTH_NAMES or calendar_period(word) is not None:
-        return word
-    return str(read_page(text, currency))
+    if calendar_period(text) is not None:
+        return text
+    return month_named(text) or str(read_page(text, currency))
 
 
 HISTORY = Command(

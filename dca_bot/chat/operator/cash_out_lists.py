@@ -5,14 +5,23 @@ The filters can be combined: `txs Market 2026-03 2` is the second page of a mach
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.find import known_machines
-from dca_bot.chat.params import PAGE, Param, read_note
+from dca_bot.chat.params import PAGE, Param, month_named, read_note
 from dca_bot.core.calendar import local_date
-from dca_bot.core.periods import TODAY, Period, calendar_period, last_days
+from dca_bot.core.periods import (
+    MONTH,
+    TODAY,
+    YESTERDAY,
+    Period,
+    calendar_period,
+    last_days,
+    latest_month,
+    month_of,
+)
 from dca_bot.ledger.distributions import cash_out_lists
 from dca_bot.ledger.distributions.cash_out_lists import Wanted
 from dca_bot.ledger.programme import client_names, machines
@@ -75,17 +84,27 @@ def _read(tx: Tx, ctx: Context, words: Sequence[str]) -> _Filter:
     again = " ".join(["txs", *left])
     is_held = any(word.lower() == _HELD for word in left)
     left = [word for word in left if word.lower() != _HELD]
-    periods = [(word, found) for word in left if (found := _period(word, ctx)) is not None]
+    periods = [(word, found) for word in left if (found := _period(word, ctx, known)) is not None]
     left = [word for word in left if word not in dict(periods)]
     machine = _machine(tx, left) if left else None
     return _Filter(machine, periods[-1][1] if periods else None, is_held, page, again)
 
 
-def _period(word: str, ctx: Context) -> Period | None:
-    """Read today, a date, a month or a year; None for another word."""
-    if word.lower() == TODAY:
-        return last_days(1, local_date(ctx.now, ctx.programme.timezone))
-    found = calendar_period(word)
+def _period(word: str, ctx: Context, known: Sequence[Machine]) -> Period | None:
+    """Read today, yesterday, this month, a date, a month or a year; None for another word.
+
+    A month's name that a machine's name begins with is no month.
+    """
+    today = local_date(ctx.now, ctx.programme.timezone)
+    spans = {
+        TODAY: last_days(1, today),
+        YESTERDAY: last_days(1, today - timedelta(days=1)),
+        MONTH: month_of(today),
+    }
+    if word.lower() in spans:
+        return spans[word.lower()]
+    named = "" if machines.beginnings(known, [word]) else month_named(word)
+    found = calendar_period(word) or latest_month(named, today)
     if found is not None or len(word) != len("2026-03-14"):
         return found
     try:

@@ -1,17 +1,23 @@
 """`deposit confirm`: a client's cash is in a machine, so the deposit counts from now on."""
 
+import re
+
 from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import find_client, find_machine
 from dca_bot.chat.params import Param, read_fiat, read_note, read_number_or_name
+from dca_bot.core.names import folded
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
+from dca_bot.messages.lexicon import words_between_numbers
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Say, Typed, refuse
 
 _SHOWN_MAX = 5
+_IDS = re.compile("[0-9]+(?:[,-][0-9]+)*")
+_AROUND_IDS = "#,;.&+-\u2013\u2014"
 
 
 def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -77,10 +83,20 @@ def _meant(tx: Tx, ctx: Context, args: Args) -> tuple[Deposit, str]:
     """
     wanted = args.text("MACHINE")
     if not isinstance(args.values["ID"], str):
+        _refuse_more_ids(tx, args.number("ID"), wanted)
         return _pending(tx, args.number("ID")), _machine(tx, wanted)
     client = find_client(tx, args.text("ID"))
     amount_minor, words = _amount(tx, wanted, ctx.programme.currency)
     return _only_pending(tx, client, amount_minor, words), _machine(tx, words)
+
+
+def _refuse_more_ids(tx: Tx, first: int, wanted: str) -> None:
+    """Raise CommandRefused for words that go on with the numbers of deposits, and name no machine: `al 3`."""
+    words = [word.strip(_AROUND_IDS) for word in folded(wanted).split()]
+    left = [word for word in words if word and word not in words_between_numbers()]
+    is_more = bool(left) and all(map(_IDS.fullmatch, left))
+    if is_more and not machines.complete(machines.everything(tx), wanted.split())[0]:
+        raise refuse("deposit.one_each", id=first)
 
 
 def _amount(tx: Tx, wanted: str, currency: str) -> tuple[int | None, str]:

@@ -6,15 +6,17 @@ from datetime import date
 from typing import Any
 
 from dca_bot.chat.command import Args, Command, Context
-from dca_bot.chat.params import PAGE, RANGE_DAYS, Param
+from dca_bot.chat.params import PAGE, RANGE_DAYS, Param, month_named
 from dca_bot.core.calendar import local_date
 from dca_bot.core.money import sat_ceil, sat_floor
 from dca_bot.core.periods import (
     MONTH,
+    MONTH_WORDS,
     TODAY,
     Period,
     calendar_period,
     last_days,
+    latest_month,
     month_of,
 )
 from dca_bot.core.takings import Sale, Takings, parted, total
@@ -66,8 +68,7 @@ def _today_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 def _month_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Tell a month's sales, in all, by machine and by day; a further page has further days."""
     wanted = args.text("MONTH")
-    period = calendar_period(wanted) if wanted else month_of(_today(ctx))
-    assert period is not None
+    period = _calendar(wanted, ctx) or month_of(_today(ctx))
     report = _report(tx, ctx, period)
     head = Say("lines", lines=(*_activity(tx, ctx, report), *_machines(report)))
     again = f"{MONTH} {period.first:%Y-%m}"
@@ -98,16 +99,18 @@ def _earnings_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _read_month(text: str, _currency: str) -> str:
-    """Read a month: `2026-03`."""
-    found = calendar_period(text)
-    if found is None or found.is_long:
+    """Read a month: `2026-03`, or a name."""
+    named, found = month_named(text), calendar_period(text)
+    if not named and (found is None or found.is_long):
         raise refuse("wrong.month")
-    return text
+    return named or text
 
 
 def _read_range(text: str, _currency: str) -> str:
-    """Read a span: today, month, a month or year of the calendar, or a key of RANGE_DAYS."""
-    word = text.lower()
+    """Read a span: today, month, a month or year of the calendar, a month's name, or a key of RANGE_DAYS."""
+    word = month_named(text) or text.lower()
+    if word in MONTH_WORDS:
+        return word
     if word not in (TODAY, MONTH, *RANGE_DAYS) and calendar_period(word) is None:
         raise refuse("wrong.span")
     return word
@@ -126,13 +129,18 @@ def _today(ctx: Context) -> date:
     return local_date(ctx.now, ctx.programme.timezone)
 
 
+def _calendar(wanted: str, ctx: Context) -> Period | None:
+    """Return a month or year of the calendar, or the latest month of a name; None for another text."""
+    return calendar_period(wanted) or latest_month(wanted, _today(ctx))
+
+
 def _period(tx: Tx, ctx: Context, wanted: str) -> Period:
     today = _today(ctx)
     if wanted == TODAY:
         return last_days(1, today)
     if wanted == MONTH:
         return month_of(today)
-    found = calendar_period(wanted)
+    found = _calendar(wanted, ctx)
     if found is not None:
         return found
     days = RANGE_DAYS[wanted]

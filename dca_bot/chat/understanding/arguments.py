@@ -4,13 +4,14 @@ The invariant: nothing is corrected here; a destination that can't be paid keeps
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from dca_bot.chat.params import is_npub
 from dca_bot.chat.understanding.normaliser import Token
 from dca_bot.chat.understanding.numbers import is_amount
 from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.currencies import mark_of
 from dca_bot.core.destination_text import PAYABLE, Form, Reading, read_destination
 from dca_bot.core.lnurl_code import is_lnurl_code
 
@@ -18,10 +19,13 @@ OPERATOR = "operator"
 _CODE_MIN = 20
 _ANY = re.compile(".*")
 _NUMBER = re.compile(r"#?[0-9]{1,9}")
+_MONTH = re.compile(r"2[0-9]{3}-(?:0[1-9]|1[0-2])")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})+")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 """`1,500`, an amount or two ids."""
 _PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?%?")
+_PREFIX = re.compile(r"([a-z]{1,3})[0-9]+")
+"""`z10` is a name, `q10` an amount."""
 _NAME = re.compile(r"\w[\w.-]{1,31}")
 _SCHEME = re.compile(r"(?i)(?:lightning|bitcoin|mailto|lnurl[pwc]?|keyauth|https?):")
 _MEDIA = re.compile(
@@ -56,6 +60,23 @@ class Said:
 NO_PLACES = Places(frozenset())
 
 
+@dataclass(frozen=True, slots=True)
+class Names(Collection[str]):
+    """The clients' names, and the names of machines, that a message may hold; all folded."""
+
+    clients: Collection[str] = ()
+    machines: Collection[str] = ()
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.clients
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.clients)
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+
 def is_media(text: str) -> bool:
     """Tell whether a text is a link to a picture, a voice message or another file."""
     return _MEDIA.fullmatch(text.strip()) is not None
@@ -68,17 +89,30 @@ def destination_of(text: str) -> Reading:
     return Reading(Form.UNKNOWN) if is_name else found
 
 
+def places_in(left: Sequence[Said]) -> frozenset[str]:
+    """Return the arguments that some of the tokens can be."""
+    return frozenset[str]().union(*(one.places.places for one in left))
+
+
+def take(wanted: str, left: list[Said]) -> Said | None:
+    """Take the first token that can be an argument out of the tokens; None without one."""
+    place = next((n for n, one in enumerate(left) if wanted in one.places.places), None)
+    return None if place is None else left.pop(place)
+
+
 def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Places:
     """Return the arguments that a token can be; `before` is the word before the token."""
     is_operator = vocabulary.role == OPERATOR
     if token.word in names:
         return Places(frozenset({"NAME"}))
+    if _MONTH.fullmatch(token.word):
+        return Places(frozenset({"MONTH"}))
     if is_operator and is_npub(token.raw):
         return Places(frozenset({"NPUB"}))
     destination = _destination_places(token)
     if destination.places:
         return destination
-    numbers = _number_places(token)
+    numbers = _number_places(token, vocabulary)
     if not numbers and is_operator and _can_be_name(token, before, vocabulary):
         return Places(frozenset({"NAME"}))
     return Places(numbers)
@@ -98,10 +132,11 @@ def _destination_places(token: Token) -> Places:
     return NO_PLACES
 
 
-def _number_places(token: Token) -> frozenset[str]:
+def _number_places(token: Token, vocabulary: Vocabulary) -> frozenset[str]:
     if _IDS.fullmatch(token.word):
         return frozenset({"ID", "AMOUNT"} if _THOUSANDS.fullmatch(token.word) else {"ID"})
-    if not is_amount(token):
+    prefix = _PREFIX.fullmatch(token.word)
+    if not is_amount(token) or (prefix and mark_of(prefix[1], vocabulary.currency) is None):
         return frozenset()
     patterns = {"AMOUNT": _ANY, "ID": _NUMBER, "PERCENT": _PERCENT}
     return frozenset(place for place, one in patterns.items() if one.fullmatch(token.word))

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,34 +12,34 @@ from typing import Any
 from dca_bot.chat.command import Command
 from dca_bot.chat.params import read_fiat, read_fiat_or_zero, read_percent, read_sat
 from dca_bot.chat.understanding.arguments import destination_of
+from dca_bot.chat.understanding.filters import SALES, read_sales, without_in
 from dca_bot.chat.understanding.grammar import (
     Exact,
     command_names,
-    list_of_words,
+    lists_of_words,
     read_command,
     reason,
     row_of,
 )
+from dca_bot.chat.understanding.ids import joined_ids
 from dca_bot.chat.understanding.mood import takes_back
 from dca_bot.chat.understanding.normaliser import Token, tokens_of
 from dca_bot.chat.understanding.numbers import in_digits, in_sats, is_amount
+from dca_bot.chat.understanding.values import PERIODS, as_written, begins_with
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import mark_of
 from dca_bot.messages.say import CommandRefused
 
 _NEW_NAMES = frozenset({"client add", "commission set"})
 """Commands that can name somebody new, by any word."""
-_PHRASE_WORDS_MAX = 4
 _DIGITS_MAX = 15
 _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
 _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
-_ID_PARAMS, _AMOUNT_PARAMS = frozenset({"IDS", "ID"}), frozenset({"AMOUNT", "FIAT"})
+_ID_PARAMS = frozenset({"IDS", "ID"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
 """Commands of one word that a word of a list makes a command of two."""
-PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
-"""How the periods of the lexicons are written in commands; a limit is a day's by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,6 @@ class Refused:
 
     name: str
     why: str
-
-
-def begins_with(tokens: Sequence[Token], phrases: Mapping[str, str]) -> tuple[str, int]:
-    """Return the meaning of the longest phrase at the beginning, and how many tokens the phrase has."""
-    words = [token.word for token in tokens[:_PHRASE_WORDS_MAX]]
-    while words:
-        found = phrases.get(" ".join(words))
-        if found is not None:
-            return found, len(words)
-        words.pop()
-    return "", 0
 
 
 def called(tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[str, int]:
@@ -94,8 +83,8 @@ def names_nobody(
     place = next((n for n, param in enumerate(row.params) if param.name == "NAME"), len(given))
     if place >= len(given) or given[place].word in names:
         return False
-    listed = list_of_words(row.name, row.params[place])
-    if listed and begins_with(given[place:], vocabulary.values("values", listed))[1]:
+    listed = vocabulary.values_of(lists_of_words(row.name, row.params[place]))
+    if begins_with(given[place:], listed)[1]:
         return False
     word = given[place].word
     is_introducing = word in vocabulary.list_of("mood", "introducing")
@@ -111,6 +100,11 @@ def _with_arguments(
         given = [Token("off", "off")]
     if name == "topup":
         given = in_sats(given)
+    if name == "cash":
+        given = without_in(given, vocabulary)
+    sales = read_sales(given, vocabulary) if name == SALES else None
+    if sales is not None:
+        return sales
     refusal: CommandRefused | None = None
     for attempt in (given, in_digits(given, vocabulary)):
         words = _written(name, attempt, vocabulary)
@@ -174,17 +168,17 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     shown = {param.name for param in row.params}
     left = list(given)
     if shown & _ID_PARAMS:
-        left = _joined_ids(left, vocabulary, has_amount=bool(shown & _AMOUNT_PARAMS))
+        left = joined_ids(left, vocabulary, row)
     if "PAGE" in shown:
         left = left[begins_with(left, vocabulary.values("values", "page"))[1] :]
     if name in ("mode", "limit", "cap"):
         left = _with_period(left, vocabulary)
     words: list[str] = []
     for param in row.params:
-        listed = list_of_words(name, param)
+        listed = lists_of_words(name, param)
         if listed and left:
-            value, used = begins_with(left, vocabulary.values("values", listed))
-            words.append(PERIODS.get(value, value) if used else left[0].raw)
+            value, used = begins_with(left, vocabulary.values_of(listed))
+            words.append(as_written(value, listed) if used else left[0].raw)
             left = left[max(used, 1) :]
         elif left:
             words.append(left.pop(0).raw)
@@ -200,34 +194,6 @@ def _with_period(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
             word = PERIODS[period]
             return [*tokens[:place], *([Token(word, word)] if word else [])]
     return tokens
-
-
-def _joined_ids(tokens: list[Token], vocabulary: Vocabulary, *, has_amount: bool) -> list[Token]:
-    """Write `1 2 3`, `1, 2 y 3` and `todos` as `1,2,3` and `all`.
-
-    `has_amount`: an amount may follow; a number behind a space is no further id then.
-    """
-    every, used = begins_with(tokens, vocabulary.values("values", "all"))
-    if used:
-        return [Token(every, every), *tokens[used:]]
-    joining = vocabulary.list_of("joining", "words")
-    numbers: list[str] = []
-    place = 0
-    is_joined = True
-    for token in tokens:
-        digits = token.word.removeprefix("#")
-        if digits.isdecimal() and is_joined:
-            numbers.append(digits)
-            is_joined = not has_amount
-        elif token.word in joining and numbers:
-            is_joined = True
-        else:
-            break
-        place += 1
-    if len(numbers) < 2:
-        return tokens
-    joined = ",".join(numbers)
-    return [Token(joined, joined), *tokens[place:]]
 
 
 def _refusal(

@@ -93,7 +93,15 @@ _FORMAT = Param(
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 MONTHS = "month"
-"""The lexicons' list of months, which `history` takes in place of a page."""
+"""The lexicons' list of months."""
+_MORE_LISTS = {
+    ("message", "NAME"): ("readers",),
+    ("history", "PAGE"): (MONTHS,),
+    ("month", "MONTH"): (MONTHS,),
+    ("earnings", "RANGE"): (MONTHS, "span"),
+    ("txs", _FILTER.name): (MONTHS, "span"),
+}
+"""Further lists of a parameter's values, where other texts may be arguments too."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 
 _PLANNED_CLIENT: tuple[Command[Any], ...] = (
@@ -199,13 +207,11 @@ def list_of_choice(name: str, param: Param) -> str:
     return listed or (name.rpartition(" ")[2] if param.choices else "")
 
 
-def list_of_words(name: str, param: Param) -> str:
-    """Return the list of a parameter's values, also where other texts than these values are arguments too."""
-    if name == "message" and param.name == "NAME":
-        return "readers"
-    if name == "history" and param.name == PAGE.name:
-        return MONTHS
-    return list_of_choice(name, param) or ("filter" if param.name == _FILTER.name else "")
+def lists_of_words(name: str, param: Param) -> tuple[str, ...]:
+    """Return the lists of a parameter's values, also where other texts are arguments too."""
+    listed = "filter" if param.name == _FILTER.name else list_of_choice(name, param)
+    more = _MORE_LISTS.get((name, param.name), ())
+    return (listed, *more) if listed else more
 
 
 def reason(refused: CommandRefused) -> str:

@@ -3,12 +3,12 @@
 The invariant: a line with a client's name never means the whole programme.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
-from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, Said, places_of
+from dca_bot.chat.understanding.arguments import NO_PLACES, OPERATOR, Names, Places, Said, places_of
 from dca_bot.chat.understanding.exact import called
 from dca_bot.chat.understanding.grammar import row_of
 from dca_bot.chat.understanding.intents import HELP, OF_ALL, REFUSED, changes
@@ -21,6 +21,8 @@ SURE_MIN, MARGIN_MIN, ASK_MIN = 10, 4, 3
 """The points of a sure command, its lead over the next, and the points that are worth a question."""
 _NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER"})
 _COUNTED = "MACHINE AMOUNT"
+_MACHINE = Places(frozenset({"MACHINE", "NAME"}))
+_MACHINE_WORDS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,13 @@ class Heard:
         return [one.token for one in self.said]
 
 
-def hear(
-    line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
-) -> Heard:
+def hear(line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Names) -> Heard:
     """Return a line as heard; `tokens` are the line's without greetings and courtesy."""
     said = []
     before = ""
     is_named = any(token.word in names for token in tokens)
-    for token in in_digits(with_mark(tokens, vocabulary.currency), vocabulary):
+    joined = _with_machines(tokens, names)
+    for token in in_digits(with_mark(joined, vocabulary.currency), vocabulary):
         one = _said(token, before, vocabulary, names)
         if is_named and not one.is_sure:  # No other word is taken for a name by guess.
             one = Said(token, NO_PLACES)
@@ -67,7 +68,27 @@ def ranked_by_both(heard: Heard) -> list[Candidate]:
     return found if is_said else []
 
 
-def _said(token: Token, before: str, vocabulary: Vocabulary, names: Collection[str]) -> Said:
+def _with_machines(tokens: Sequence[Token], names: Names) -> list[Token]:
+    """Return tokens with a token for each machine's name, as `Zona 10`."""
+    found: list[Token] = []
+    left = list(tokens)
+    while left:
+        lengths = range(min(len(left), _MACHINE_WORDS_MAX), 1, -1)
+        named = (n for n in lengths if _word_of(left[:n]) in names.machines)
+        count = next(named, 1)
+        raw = " ".join(one.raw for one in left[:count])
+        found.append(Token(raw, _word_of(left[:count])))
+        left = left[count:]
+    return found
+
+
+def _word_of(tokens: Sequence[Token]) -> str:
+    return " ".join(one.word for one in tokens)
+
+
+def _said(token: Token, before: str, vocabulary: Vocabulary, names: Names) -> Said:
+    if token.word in names.machines and token.word not in names:
+        return Said(token, _MACHINE)
     places = places_of(token, before, vocabulary, names)
     is_name = "NAME" in places.places
     is_sure = token.word in names or any(char.isdigit() for char in token.word)

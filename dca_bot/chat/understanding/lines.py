@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
+from dca_bot.chat.understanding.arguments import Names
+from dca_bot.chat.understanding.dictated import with_dictated
 from dca_bot.chat.understanding.exact import Refused, called, read_exact
+from dca_bot.chat.understanding.exactness import with_exact_amount
 from dca_bot.chat.understanding.grammar import Exact, is_code
 from dca_bot.chat.understanding.intents import HELP, NONE, REFUSED, THANKS, changes, intent_of
 from dca_bot.chat.understanding.meaning import Certainty, Understanding, refused, sure
@@ -18,7 +22,7 @@ _PARTS_MAX, _PARTS_TOKENS_MAX = 8, 60
 """A longer line is a story, no list of commands."""
 
 
-def read_line(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
+def read_line(line: Line, vocabulary: Vocabulary, names: Names) -> Understanding:
     """Return the meaning of a line; several commands in a line are read as several."""
     whole = _read_part(line, vocabulary, names)
     is_settled = whole.is_exact and "note" not in whole.first.arguments
@@ -56,7 +60,13 @@ def without_courtesy(
     return found
 
 
-def _read_part(line: Line, vocabulary: Vocabulary, names: Collection[str]) -> Understanding:
+def _read_part(line: Line, vocabulary: Vocabulary, names: Names) -> Understanding:
+    line = replace(line, tokens=tuple(with_dictated(line.tokens, vocabulary)))
+    return with_exact_amount(_as_said(line, vocabulary, names), line, vocabulary)
+
+
+def _as_said(line: Line, vocabulary: Vocabulary, names: Names) -> Understanding:
+    """Read a line; an amount is read as if the amount were exact."""
     tokens = without_courtesy(line.tokens, vocabulary, names)
     if not tokens:
         greeting = read_plain(line, line.tokens, vocabulary, names)
@@ -96,9 +106,7 @@ def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
     return code.upper() if is_mixed or is_loud else ""
 
 
-def _several(
-    parts: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
-) -> Understanding | None:
+def _several(parts: Sequence[Line], vocabulary: Vocabulary, names: Names) -> Understanding | None:
     """Read a line as several commands; None unless each part is sure, and each change exact.
 
     A line that changes something and cancels is none.
@@ -120,9 +128,7 @@ def _several(
     return None
 
 
-def _each(
-    parts: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
-) -> Iterator[Understanding]:
+def _each(parts: Sequence[Line], vocabulary: Vocabulary, names: Names) -> Iterator[Understanding]:
     """Read each part of a line; a part without a command has the command before: `deposit ana 5, eva 7`."""
     command = ""
     for part in parts:

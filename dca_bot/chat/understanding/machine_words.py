@@ -15,7 +15,7 @@ def owner_in(left: list[Said], vocabulary: Vocabulary) -> str:
     Beside a client a number is an amount, unless a word like `deposit` stands before the number. Return an
     empty text for a deposit with a number, and where nobody is named.
     """
-    named = [one for one in left if "NAME" in one.places.places]
+    named = [one for one in left if one.places.places & {"NAME", "MACHINE"} == {"NAME"}]
     sure = [one for one in named if one.is_sure]
     place = next((n for n, one in enumerate(left) if "ID" in one.places.places), -1)
     number = left[place] if place >= 0 else None

@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 from enum import Enum, auto
 
 from dca_bot.chat.understanding.normaliser import Line, Token
-from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.chat.understanding.vocabulary import Vocabulary, begun
 
-_PHRASE_WORDS_MAX = 4
 _YES = ("s\u00ed", "si,", "si.")
 """Beginnings that are a yes; `si` alone begins a condition."""
 
@@ -31,14 +30,14 @@ def mood_of(
     """
     words = [token.word for token in tokens]
     free = [word for word in words if word not in used]
-    request = _begun(words, vocabulary.list_of("mood", "requests"))
-    question = _begun(words, vocabulary.list_of("mood", "questions"))
+    request = begun(words, vocabulary.list_of("mood", "requests"))
+    question = begun(words, vocabulary.list_of("mood", "questions"))
     is_asked = request > 0 and request >= question
     is_polite = len(line.tokens) > len(tokens)
-    ends_asking = len(words) > 1 and _begun(words[-1:], vocabulary.list_of("mood", "questions"))
+    ends_asking = len(words) > 1 and begun(words[-1:], vocabulary.list_of("mood", "questions"))
     begins_asking = question > 0 or ends_asking
     # `when do I get` is a question, though `when` alone begins a condition.
-    begins_if = _begun(words, vocabulary.list_of("mood", "ifs")) >= max(question, 1)
+    begins_if = begun(words, vocabulary.list_of("mood", "ifs")) >= max(question, 1)
     if _quotes_words(line, vocabulary) or (len(words) > 1 and _has("reports", free, vocabulary)):
         mood = Mood.QUOTATION
     elif _has("negations", free, vocabulary):
@@ -59,7 +58,7 @@ def mood_of(
 def passes_on(tokens: Sequence[Token], vocabulary: Vocabulary) -> bool:
     """Tell whether a line asks to tell somebody something: `tell him I moved`, `dígale que ya voy`."""
     words = [token.word for token in tokens]
-    length = _begun(words, vocabulary.list_of("mood", "passing"))
+    length = begun(words, vocabulary.list_of("mood", "passing"))
     return 0 < length < len(words)
 
 
@@ -94,12 +93,4 @@ def _has(key: str, words: Sequence[str], vocabulary: Vocabulary) -> bool:
 
 
 def _begins(words: Sequence[str], phrases: Collection[str]) -> bool:
-    return _begun(words, phrases) > 0
-
-
-def _begun(words: Sequence[str], phrases: Collection[str]) -> int:
-    """Return how many words the longest phrase has with which words begin; 0 without one."""
-    begun = words[:_PHRASE_WORDS_MAX]
-    while begun and " ".join(begun) not in phrases:
-        begun = begun[:-1]
-    return len(begun)
+    return begun(words, phrases) > 0

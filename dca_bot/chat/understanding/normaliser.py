@@ -25,6 +25,7 @@ _QUOTED = re.compile('"([^"]+)"|“([^”]+)”|«([^»]+)»|„([^“]+)“|\u2
 _FORMATTING = "`*_"
 _BOT = re.compile(r"(?i)^@\S*bot\b[:,]?\s*")
 _BULLET = re.compile(r"^(?:[-*•·\u2013]\s+|[#/]+(?=\S))")
+_PRODUCT = re.compile(r"(?i)([q$]?[0-9]+)[x\u00d7*]([0-9]+)")
 _PER = re.compile(r"([0-9])/(?=[^\W\d])")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d])[\u2019\u00b4`](?=[^\W\d])")
 _POSSESSIVE = re.compile(
@@ -33,6 +34,12 @@ _POSSESSIVE = re.compile(
 _SIGNS_OF_NO = {ord(sign): " no " for sign in "\u274c\u2716\U0001f6ab\U0001f44e\U0001f645"}
 """Crosses and a thumb down: beside words a negation, alone a reaction."""
 _SKIN_TONES = {ord("\U0001f3fb") + tone: None for tone in range(5)}
+_BETWEEN_NUMBERS = {
+    "+": "plus",
+    **dict.fromkeys(("-", "\u2013", "\u2014"), "through"),
+    **dict.fromkeys(("*", "\u00d7"), "x"),
+}
+"""Signs that mean something between numbers, as words of the lexicons."""
 _FRACTION_SLASH = "\u2044"
 """The slash of `½` in plain characters."""
 
@@ -113,8 +120,9 @@ def tokens_of(text: str) -> Iterator[Token]:
         raw = piece.strip(address_edges if is_link or "@" in piece else _EDGES)
         if raw[:1].isdigit() and piece.lstrip("(").startswith("-"):
             raw = f"-{raw}"
-        if piece == "+" and _is_sum(pieces, place):
-            yield Token(piece, "plus")
+        joining = _BETWEEN_NUMBERS.get(piece)
+        if joining and _is_between_numbers(pieces, place):
+            yield Token(piece, joining)
         if raw:
             is_empty = False
             yield Token(raw, folded(raw))
@@ -123,16 +131,21 @@ def tokens_of(text: str) -> Iterator[Token]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Split a line at spaces, and `100/day` before the slash; a link stays whole."""
+    """Split a line at spaces, `100/day` before the slash, and `2x250` at the x; a link stays whole."""
     for piece in _POSSESSIVE.sub("", text).split():
-        yield from [piece] if "://" in piece else _PER.sub(r"\1 /", piece).split()
+        if "://" in piece:
+            yield piece
+        elif product := _PRODUCT.fullmatch(piece):
+            yield from (product[1], "x", product[2])
+        else:
+            yield from _PER.sub(r"\1 /", piece).split()
 
 
-def _is_sum(pieces: Sequence[str], plus: int) -> bool:
-    """Tell whether a plus stands between numbers: `100 + 50`."""
-    if not 0 < plus < len(pieces) - 1:
+def _is_between_numbers(pieces: Sequence[str], place: int) -> bool:
+    """Tell whether a piece stands between numbers: the plus of `100 + 50`."""
+    if not 0 < place < len(pieces) - 1:
         return False
-    return pieces[plus - 1][-1].isdigit() and pieces[plus + 1][0].isdigit()
+    return pieces[place - 1][-1].isdigit() and pieces[place + 1].lstrip("#").isdigit()
 
 
 def _plain_digit(char: str) -> str:

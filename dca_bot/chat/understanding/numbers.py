@@ -80,6 +80,11 @@ def is_amount(token: Token) -> bool:
     return bool(_AMOUNT.fullmatch(token.word)) and not _NO_AMOUNT.fullmatch(token.word)
 
 
+def value_of(word: str, vocabulary: Vocabulary) -> int:
+    """Return the value of a whole number in digits or in a word; 0 for another word."""
+    return int(word) if word.isdecimal() else _names(vocabulary).values.get(word, 0)
+
+
 def _names(vocabulary: Vocabulary) -> _Names:
     words, multipliers, joined_by = (
         vocabulary.list_of("numbers", key) for key in ("words", "multipliers", "joined_by")

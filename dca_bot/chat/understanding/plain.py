@@ -4,11 +4,10 @@ The invariants: a command that changes something is never read from a question, 
 conditional. A setting is asked back.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
-from dca_bot.chat.understanding.arguments import OPERATOR
+from dca_bot.chat.understanding.arguments import OPERATOR, Names
 from dca_bot.chat.understanding.exact import Refused, called
 from dca_bot.chat.understanding.examples import POINT
 from dca_bot.chat.understanding.grammar import Exact, runs_at_once
@@ -39,9 +38,12 @@ from dca_bot.chat.understanding.meaning import (
 )
 from dca_bot.chat.understanding.mood import Mood, mood_of
 from dca_bot.chat.understanding.normaliser import Line, Token
+from dca_bot.chat.understanding.others import ends_with_kin, is_of_another, owner_is_another
 from dca_bot.chat.understanding.scoring import Candidate
 from dca_bot.chat.understanding.slots import fill
+from dca_bot.chat.understanding.values import months_lost
 from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.core.currencies import SATS, Mark, mark_of
 
 _UNHEARD = 2
 """How many more points a sure command needs for each word that the command doesn't account for."""
@@ -52,10 +54,12 @@ _LEAD_SURE, _LIKELY = 16, 6
 _ASKED_MAX = 2
 _NEAREST_MAX = 3
 _TYPO_TOKENS_MAX = 2
+_SIGN_MAX = 2
+"""Shorter words are signs of currencies, and parts of sentences too."""
 
 
 def read_plain(
-    line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Collection[str]
+    line: Line, tokens: Sequence[Token], vocabulary: Vocabulary, names: Names
 ) -> Understanding:
     """Return the meaning of a line of plain words; `tokens` are the line's without greetings and courtesy."""
     heard = hear(line, tokens, vocabulary, names)
@@ -74,7 +78,7 @@ def _judged(ranked: Sequence[Candidate], heard: Heard) -> Understanding:
     if best.intent == REFUSED:
         return refused("destination.unreadable", "wallet")
     mood = _mood(best, heard)
-    if changes(role, best.intent) and mood not in (Mood.PLAIN, Mood.REQUEST):
+    if _is_forbidden(best, mood, heard):
         return _told_instead(ranked, mood, heard)
     filled = fill(best.intent, heard.said, _rest(best, heard), heard.vocabulary)
     if isinstance(filled, Refused):
@@ -84,7 +88,10 @@ def _judged(ranked: Sequence[Candidate], heard: Heard) -> Understanding:
     found = sure(filled.name, filled.arguments)
     is_bare = intent_of(role, best.intent).bare_tells and not filled.arguments
     may_run = _may_run(best, mood, role) and not _is_uncoded(filled, heard)
-    if _is_clear(ranked, heard) and (is_bare or may_run):
+    is_clear = (is_bare or may_run) and _is_clear(ranked, heard)
+    if is_clear and not (
+        _asks_of_dollars(best, heard) or months_lost(filled, heard.said, heard.vocabulary)
+    ):
         return found
     asked = [
         one.intent
@@ -94,19 +101,33 @@ def _judged(ranked: Sequence[Candidate], heard: Heard) -> Understanding:
     return in_doubt(found, tuple(name for name in asked if name != NONE))
 
 
-def _names_another(best: Candidate, heard: Heard) -> bool:
-    """Tell whether a client's setting is said of somebody else: `pausar a juan`.
+def _is_forbidden(best: Candidate, mood: Mood, heard: Heard) -> bool:
+    """Tell whether the mood forbids a change, or a wallet is said to be somebody else's."""
+    is_change = changes(heard.role, best.intent)
+    is_anothers = best.intent == "wallet" and owner_is_another(heard.line.tokens, heard.vocabulary)
+    return is_anothers or (is_change and mood not in (Mood.PLAIN, Mood.REQUEST))
 
-    Only operators set things for others, and `juan` is in no lexicon.
+
+def _names_another(best: Candidate, heard: Heard) -> bool:
+    """Tell whether a client's setting is said of somebody else: `pausar a juan`, `pause my sister`.
+
+    Only operators set things for others.
     """
     if heard.role == OPERATOR or intent_of(heard.role, best.intent).effect is not Effect.SETTING:
         return False
-    whom = heard.vocabulary.list_of("mood", "whom")
-    return any(
-        before.token.word in whom and not heard.vocabulary.is_written(one.token.word)
-        for before, one in pairwise(heard.said)
-        if one.token.word.isalpha()
+    return is_of_another(heard.tokens, best.used, heard.vocabulary) or ends_with_kin(
+        heard.line.tokens, heard.vocabulary
     )
+
+
+def _asks_of_dollars(best: Candidate, heard: Heard) -> bool:
+    """Tell whether a question about a price names another currency, and no bitcoin: `a cuánto el dólar`."""
+    if best.intent != "price":
+        return False
+    said = [one.raw for one in heard.tokens if len(one.raw) > _SIGN_MAX]
+    is_bitcoin = any(mark_of(word, unit) is Mark.OWN for word in said for unit in (SATS, "BTC"))
+    is_other = any(mark_of(word, heard.vocabulary.currency) is Mark.OTHER for word in said)
+    return is_other and not is_bitcoin
 
 
 def _mood(best: Candidate, heard: Heard) -> Mood:

@@ -9,10 +9,10 @@ from collections.abc import Collection, Sequence
 from functools import cache, partial
 
 from dca_bot.chat.understanding.answers import is_no
-from dca_bot.chat.understanding.arguments import OPERATOR, is_media
+from dca_bot.chat.understanding.arguments import OPERATOR, Names, is_media
 from dca_bot.chat.understanding.exact import called, names_nobody
 from dca_bot.chat.understanding.examples import examples_of
-from dca_bot.chat.understanding.grammar import list_of_words, row_of
+from dca_bot.chat.understanding.grammar import lists_of_words, row_of
 from dca_bot.chat.understanding.lines import SOFT, does_change, read_line, without_courtesy
 from dca_bot.chat.understanding.meaning import (
     NOTHING,
@@ -41,8 +41,12 @@ def vocabulary_of(role: str, languages: tuple[str, ...], currency: str = "GTQ") 
     return Vocabulary(role, lexicons, currency, examples_of(role, languages))
 
 
-def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -> Understanding:
-    """Return the meaning of a message; `names`: the clients' names, folded, never read as words.
+def understand(
+    text: str, vocabulary: Vocabulary, names: Collection[str] = (), machines: Collection[str] = ()
+) -> Understanding:
+    """Return the meaning of a message.
+
+    `names`, `machines`: the names of clients and machines, folded, never read as words.
 
     >>> understand("cuánto tengo?", vocabulary_of("client", ("es",))).first
     Intended(intent='balance', arguments={})
@@ -54,12 +58,13 @@ def understand(text: str, vocabulary: Vocabulary, names: Collection[str] = ()) -
     is_long = any(len(line.tokens) > _TOKENS_MAX for line in lines)
     if is_long or is_media(text) or _BRACKETED.fullmatch(plain_text(text).strip()) or not lines:
         return NOTHING
-    passed_on = _passed_on(text, lines, vocabulary, names)
+    known = Names(names, machines)
+    passed_on = _passed_on(text, lines, vocabulary, known)
     if passed_on is not None:
         return passed_on
     if len(lines) > _LINES_MAX:
         return NOTHING
-    readings = [read_line(line, vocabulary, names) for line in lines]
+    readings = [read_line(line, vocabulary, known) for line in lines]
     return readings[0] if len(readings) == 1 else _joined(lines, readings, vocabulary)
 
 
@@ -72,7 +77,7 @@ def _secret(text: str, vocabulary: Vocabulary) -> Secret | None:
 
 
 def _passed_on(
-    text: str, lines: Sequence[Line], vocabulary: Vocabulary, names: Collection[str]
+    text: str, lines: Sequence[Line], vocabulary: Vocabulary, names: Names
 ) -> Understanding | None:
     """Read a command that passes on all further lines; None for other messages."""
     first = lines[0]
@@ -94,7 +99,7 @@ def _passed_on(
         return sure(name, {}, is_exact=True)
     given = "\n".join([first.text, *own[1:]]).split(maxsplit=length + len(before))[length:]
     if len(given) > len(before):
-        values = vocabulary.values("values", list_of_words(name, row.params[0])) if before else {}
+        values = vocabulary.values_of(lists_of_words(name, row.params[0])) if before else {}
         given[:-1] = [values.get(one.lower(), one) for one in given[:-1]]
         return sure(name, dict(zip([*before, "text"], given, strict=True)), is_exact=True)
     return None

@@ -5,7 +5,7 @@ numbers and well-known words are never corrected, nor are names, codes and addre
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +20,7 @@ STRENGTHS = {"sure": (10, 3), "likely": (6, 2), "hint": (3, 1)}
 PLACES = frozenset({"NAME", "AMOUNT", "ID", "NPUB", "DESTINATION", "PERCENT"})
 """Words of a phrase that stand for an argument."""
 _BOTH = "both"
+_PHRASE_WORDS_MAX = 4
 _SEEN_MAX = 20_000
 
 
@@ -106,6 +107,17 @@ class Vocabulary:
             }
         return self._values[path]
 
+    def values_of(self, lists: Sequence[str]) -> Mapping[str, str]:
+        """Return the value of each phrase of some lists of values; of two values the last list's counts."""
+        path = ("lists", *lists)
+        if path not in self._values:
+            self._values[path] = {
+                phrase: value
+                for one in lists
+                for phrase, value in self.values("values", one).items()
+            }
+        return self._values[path]
+
     @cached_property
     def cues(self) -> tuple[Cue, ...]:
         """Return the phrases of the role and of both roles; equal phrases of two languages once."""
@@ -149,7 +161,7 @@ class Vocabulary:
         return {word: frozenset(phrases) for word, phrases in found.items()}
 
     def _match(self, word: str) -> Match:
-        found = self._spelling.exact(word)
+        found = self._spelling.exact(word) | self._spelling.exact(self._short.get(word, ""))
         # The lists of seed words hold well-known words: none is a typing mistake.
         is_right = word in self.small or word in self._untouched or is_seed_word(word)
         if found or is_right or not word.isalpha():
@@ -177,11 +189,33 @@ class Vocabulary:
         return Spelling(words - PLACES, sounds)
 
     @cached_property
+    def _short(self) -> Mapping[str, str]:
+        """Return the words that people write short: `q` is `que`."""
+        pairs = (one.partition("=") for one in self.list_of("spelling", "short"))
+        return {short: word for short, _, word in pairs}
+
+    @cached_property
     def _untouched(self) -> frozenset[str]:
         """Return the words of moods, values, numbers, courtesy and commands: none is corrected."""
-        sections = ("mood", "yes", "joining", "polite", "numbers", "values", "commands")
+        sections = ("mood", "yes", "joining", "polite", "numbers", "dictated", "values", "commands")
         texts = (text for one in self.lexicons for text in one.texts(*sections))
         return frozenset(word.partition("=")[0] for text in texts for word in text.split())
+
+
+def begun(words: Sequence[str], phrases: Collection[str]) -> int:
+    """Return how many words the longest phrase has with which words begin; 0 without one."""
+    left = words[:_PHRASE_WORDS_MAX]
+    while left and " ".join(left) not in phrases:
+        left = left[:-1]
+    return len(left)
+
+
+def ended(words: Sequence[str], phrases: Collection[str]) -> int:
+    """Return how many words the longest phrase has with which words end; 0 without one."""
+    left = words[-_PHRASE_WORDS_MAX:]
+    while left and " ".join(left) not in phrases:
+        left = left[1:]
+    return len(left)
 
 
 def _place_within(words: frozenset[str], places: Sequence[frozenset[str]]) -> int:

@@ -23,13 +23,39 @@ async def test_held_cash_outs_say_why(scene):
 
 @pytest.mark.parametrize(
     "filter_",
-    ["today", "TODAY", "2026-03", "2026-03-01", "2026", "Market", "market", "dddd", "Market today"],
+    [
+        "today",
+        "month",
+        "TODAY",
+        "2026-03",
+        "2026-03-01",
+        "2026",
+        "Market",
+        "market",
+        "dddd",
+        "Market today",
+        "march",
+        "marzo",
+        "Market Marzo",
+    ],
 )
 async def test_cash_out_is_found(scene, filter_):
     assert "held-one" in await scene.tell("op", f"txs {filter_}")
 
 
-@pytest.mark.parametrize("filter_", ["2026-02", "2026-02-28", "Market 2025-12", "2025 held"])
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        "2026-02",
+        "2026-02-28",
+        "Market 2025-12",
+        "2025 held",
+        "february",
+        "noviembre",
+        "last",
+        "yesterday",
+    ],
+)
 async def test_other_times_have_no_cash_out(scene, filter_):
     assert await scene.tell("op", f"txs {filter_}") == "No such cash-out."
 

@@ -102,6 +102,10 @@ async def test_rest_and_cancelled_payouts_are_named(shop):
         ("today", "1 Mar:"),
         ("month", "1 Mar to 31 Mar:"),
         ("2026-02", "1 Feb to 28 Feb:"),
+        ("february", "1 Feb to 28 Feb:"),
+        ("noviembre", "1 Nov 2025 to 30 Nov 2025:"),
+        ("last month", "1 Feb to 28 Feb:"),
+        ("this month", "1 Mar to 31 Mar:"),
         ("2026", "1 Jan to 31 Dec:"),
         ("7d", "23 Feb to 1 Mar:"),
         ("1y", "2 Mar 2025 to 1 Mar:"),
@@ -112,6 +116,19 @@ async def test_spans_of_earnings(shop, span, heading):
     await sell(shop, "one", 1_000, at=START - 3 * DAY)
     shop.clock.at = START
     assert (await shop.tell("op", f"earnings {span}")).splitlines()[0] == heading
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("month february", "1 Feb to 28 Feb:"),
+        ("mes febrero", "1 Feb to 28 Feb:"),
+        ("month noviembre", "1 Nov 2025 to 30 Nov 2025:"),
+        ("last month", "1 Feb to 28 Feb:"),
+    ],
+)
+async def test_month_by_its_name(shop, text, heading):
+    assert (await shop.tell("op", text)).splitlines()[0] == heading
 
 
 async def test_long_span_is_listed_by_month(shop):

@@ -17,7 +17,7 @@ SPECIAL = {THANKS, NONE, REFUSED}
 PARTS = {
     "no",
     *("groups", "spelling", "small", "polite", "mood", "joining", "yes", "numbers", "values"),
-    *("placeholders", "commands", "both", *ROLES),
+    *("people", "dictated", "placeholders", "commands", "both", *ROLES),
 }
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from dca_bot.core.ports import PayAnswer, PayReply
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
-from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies
+from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies, tls_context
 
 _CONNECT_LIMIT_S = 10
 _READ_LIMIT_S = 60
@@ -44,7 +44,7 @@ class LnbitsApi:
             timeout=httpx.Timeout(_READ_LIMIT_S, connect=_CONNECT_LIMIT_S),
             limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, keepalive_expiry=_KEEP_ALIVE_S),
             cookies=no_cookies(),
-            verify=httpx.create_ssl_context(),
+            verify=tls_context(),
             # A proxy named in the environment would see the keys.
             trust_env=False,
         )

@@ -13,7 +13,7 @@ import httpx
 
 from dca_bot.core.internet import public_addresses
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
-from dca_bot.lnbits.wire import NoAnswer, NoConnection, Reply, fetch, no_cookies
+from dca_bot.lnbits.wire import NoAnswer, NoConnection, Reply, fetch, no_cookies, tls_context
 
 _ANSWER_BYTES_MAX = 64 * 1024
 FETCH_LIMIT_S = 15
@@ -60,7 +60,7 @@ class PublicWeb:
             limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, max_keepalive_connections=0),
             headers={"Accept": "application/json", "Connection": "close"},
             cookies=no_cookies(),
-            verify=httpx.create_ssl_context(),
+            verify=tls_context(),
             trust_env=False,
         )
 

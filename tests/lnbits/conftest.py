@@ -44,13 +44,25 @@ class Web:
     def __init__(self):
         self.answers = {}
         self.asked = []
+        self._serving = {}
 
     def answer(self, path, body, *, status=200, headers=()):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content)}", *headers]
         self.answers[path] = "\r\n".join([*lines, "", ""]).encode() + content
 
-    async def serve(self, reader, writer):
+    def serve(self, reader, writer):
+        # As soon as a connection is there: a task of asyncio's own might never have begun at the end.
+        self._serving[writer] = asyncio.create_task(self._answer(reader, writer))
+
+    async def end(self):
+        """Close the connections; one that is left would be found open in a later test."""
+        for writer, task in self._serving.items():
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*self._serving.values(), return_exceptions=True)
+
+    async def _answer(self, reader, writer):
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             _, target, _ = head.split("\r\n", 1)[0].split(" ")
@@ -73,3 +85,4 @@ async def web():
     yield site
     server.close()
     await server.wait_closed()
+    await site.end()

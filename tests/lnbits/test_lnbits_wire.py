@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dca_bot.lnbits.wire import NoAnswer, fetch
+from dca_bot.lnbits.wire import NoAnswer, fetch, tls_context
 
 URL = "https://example.com/"
 
@@ -129,3 +129,14 @@ async def test_forged_tls_record_after_a_good_handshake_is_no_answer(certificate
             with pytest.raises(NoAnswer, match="bad record mac"):
                 await ask(http, f"https://localhost:{listener.getsockname()[1]}/")
         await server
+
+
+def test_authorities_are_read_once_and_those_that_the_environment_names_count(
+    certificate, monkeypatch
+):
+    usual = tls_context()
+    assert tls_context() is usual
+    with monkeypatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(certificate[0]))
+        assert tls_context().cert_store_stats()["x509"] == 1
+    assert tls_context() is usual

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from talk import START
 from test_half_translated import ONLY_ENGLISH, words
-from test_texts import FAULTS, TEXTS, TRANSLATIONS, fields_of, nodes
+from test_texts import FAULTS, TEXTS, TRANSLATIONS, fields_of, nodes_beside
 
 from dca_bot.core.reach import Part, Reach
 from dca_bot.errors import LnbitsUnavailable, SourceUnavailable
@@ -37,7 +37,7 @@ SAMPLE = {
 
 def raised():
     """Yield (code, names of the fields) of each error that the package makes with a code of a fault."""
-    for _, node in nodes():
+    for _, node in nodes_beside("SourceFault", "LnbitsFault"):
         if not isinstance(node, ast.Call):
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords}

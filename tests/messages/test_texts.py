@@ -119,14 +119,35 @@ def keys_of(node):
 
 
 @cache
-def nodes():
-    """Return (file name, node) of each call and constant in the package."""
+def sources():
+    """Return the text of each file of the package, by path."""
+    return {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def nodes_of(path):
+    """Return (file name, node) of each call and constant in a file."""
     return [
         (path.name, node)
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(sources()[path]))
         if isinstance(node, ast.Call | ast.Constant)
     ]
+
+
+@cache
+def nodes():
+    """Return (file name, node) of each call and constant in the package."""
+    return [node for path in sources() for node in nodes_of(path)]
+
+
+def nodes_beside(*words):
+    """Yield (file name, node) as `nodes` does, of the files only that have one of the words.
+
+    Each worker asks at its start, and a whole package takes a second to parse.
+    """
+    for path, text in sources().items():
+        if any(word in text for word in words):
+            yield from nodes_of(path)
 
 
 def calls(*names):
@@ -140,7 +161,7 @@ def calls(*names):
 
 def sayings():
     """Yield (place, keys, field names) of each Say made with literal keys."""
-    for name, node in nodes():
+    for name, node in nodes_beside(*SAYINGS):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in SAYINGS:
             keys = keys_of(node.args[0]) if node.args else None
             if keys is not None:

@@ -1,7 +1,7 @@
 """LNbits' HTTP API: each request brings one checked answer or one clear error.
 
 The invariant: keys travel in the X-Api-Key header only, no request is sent twice, no redirect is
-followed.
+followed, and an answer can't pass for another request's answer.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,6 @@ from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies, tls_context
 _CONNECT_LIMIT_S = 10
 _READ_LIMIT_S = 60
 _REQUEST_LIMIT_S = 90
-# LNbits closes idle connections after 5 s; a request on a closed connection would be lost.
-_KEEP_ALIVE_S = 3
 _CONNECTIONS_MAX = 8
 _ANSWER_BYTES_MAX = 16 * 1024 * 1024
 PAYMENTS = "/api/v1/payments"
@@ -30,7 +28,7 @@ _NEEDS_1_0 = (
     "LNbits answered in a form that the bot can't read. LNbits 1.0 or later is needed: "
     "check its version, and that lnbits.url leads to LNbits itself."
 )
-_REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -39,10 +37,12 @@ class LnbitsApi:
     """An HTTP client for the LNbits at `url`, used as written, without proxies."""
 
     def __init__(self, url: str) -> None:
+        # A connection is used once: the rest of an answer that comes twice would pass for the next answer.
         self._http = httpx.AsyncClient(
             base_url=url,
+            headers={"Connection": "close"},
             timeout=httpx.Timeout(_READ_LIMIT_S, connect=_CONNECT_LIMIT_S),
-            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, keepalive_expiry=_KEEP_ALIVE_S),
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX, max_keepalive_connections=0),
             cookies=no_cookies(),
             verify=tls_context(),
             # A proxy named in the environment would see the keys.
@@ -145,7 +145,7 @@ def pay_reply(reply: Reply) -> PayReply:
         return PayReply(PayAnswer.NO_ANSWER, str(unexpected(reply)))
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return PayReply(PayAnswer.RATE_LIMITED, str(unexpected(reply)))
-    if reply.status in _REFUSALS or 300 <= reply.status < 400:
+    if reply.status in REFUSALS or 300 <= reply.status < 400:
         return PayReply(PayAnswer.REFUSED, str(unexpected(reply)))
     return PayReply(PayAnswer.ANSWERED, reply.words("status") or str(unexpected(reply)))
 

@@ -1,5 +1,8 @@
 """What proxies, old versions and broken servers answer, which no healthy LNbits does."""
 
+import asyncio
+import contextlib
+
 import pytest
 
 from dca_bot.core.ports import PayAnswer
@@ -77,6 +80,27 @@ async def test_silent_lnbits_is_given_up_on(web, wallet, monkeypatch):
 async def test_cut_off_answer_to_pay_is_no_answer(web, wallet):
     web.answers[PAYMENTS] = b"HTTP/1.1 201 X\r\nContent-Length: 100\r\n\r\n{"
     assert (await wallet.pay("lnbc1x", **MARKS)).answer is PayAnswer.NO_ANSWER
+
+
+async def test_answer_that_comes_twice_passes_for_no_other_answer():
+    balances, serving = iter(range(1, 10)), []
+
+    async def answer_twice(reader, writer):
+        serving.append(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                body = b'{"balance": %d}' % next(balances)
+                head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+                writer.write((head + body) * 2)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer_twice, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with LnbitsWallet(url, admin_key=KEY) as wallet:
+            assert [await wallet.balance_msat() for _ in range(3)] == [1, 2, 3]
+        await asyncio.gather(*serving)
 
 
 async def test_key_is_sent_in_the_header_and_never_in_the_address(web, wallet):

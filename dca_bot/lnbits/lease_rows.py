@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from dca_bot.core.attempt import INVOICE_LIFE
 from dca_bot.core.lease import LEASE_TAG, LeaseReading, LeaseRow
-from dca_bot.lnbits.api import PAYMENT_ERROR, is_key_refused
+from dca_bot.lnbits.api import PAYMENT_ERROR, REFUSALS
 from dca_bot.lnbits.models import LeaseExtra, ListedRow, PaymentPage
 from dca_bot.lnbits.wire import Reply
 
@@ -49,7 +49,8 @@ def lease_invoice(row: LeaseRow) -> dict[str, Any]:
 
 def refusal(reply: Reply) -> str:
     """Return why LNbits keeps no lease row by its own settings; empty for any other answer."""
-    if reply.status in (HTTPStatus.CREATED, HTTPStatus.TOO_MANY_REQUESTS) or is_key_refused(reply):
+    # A starting LNbits, or a program in its place, answers 404 Not Found to each path.
+    if reply.status in (HTTPStatus.CREATED, HTTPStatus.TOO_MANY_REQUESTS, *REFUSALS):
         return ""
     # Other errors of 500 and above may be a proxy's, or pass.
     is_own_word = reply.status == PAYMENT_ERROR or reply.status < HTTPStatus.INTERNAL_SERVER_ERROR

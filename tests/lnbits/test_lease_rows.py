@@ -112,6 +112,7 @@ async def test_each_look_asks_anew(bot, web):
     [
         (520, {"detail": "Invoice amount 1 sats is too low."}, LeaseRefused),
         (400, {"detail": "No invoices today."}, LeaseRefused),
+        (404, {"detail": "Not Found"}, LnbitsUnavailable),
         (429, {"detail": "Slow down."}, LnbitsUnavailable),
         (502, {"detail": "Bad gateway."}, LnbitsUnavailable),
         (520, "not JSON", LnbitsUnavailable),

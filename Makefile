@@ -11,6 +11,7 @@
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
 # make planted   plants faults into the program, and prints which seed of the simulation notices each
 # make conformance   plays one scenario on the simulated LNbits and on real ones, and prints the answers
+# make faults   plays each fault of the network on each kind of request to LNbits and Lamassu, on real parts: a quarter of an hour
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
@@ -41,7 +42,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -99,6 +100,9 @@ conformance: setup
 
 crash-sweep: setup
 	@$(BIN)/python tests/crash/sweep.py --points $(POINTS)
+
+faults: setup
+	@$(BIN)/python tests/faults/matrix.py
 
 reach: setup
 	@$(BIN)/python tests/reach/matrix.py --seed $(SEED)

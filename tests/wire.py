@@ -13,6 +13,7 @@ _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 class Wire:
     """Listens on loopback and leads to `target`; `received` counts bytes that came from there.
 
+    After `stop` it starts again at the same port.
     With `tls` it does what a server with `ssl = on` does before anything else is said; with
     `cut_after` it breaks off once so many bytes came; what is said to it while it is `silent` is
     lost. `watch` is shown what comes from there.
@@ -31,13 +32,17 @@ class Wire:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._lead, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._lead, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for writer in list(self._open):
+            writer.transport.abort()
 
     async def stop(self) -> None:
         self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+        self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
@@ -67,8 +72,7 @@ class Wire:
                 self.received += len(data)
                 self.watch(data)
             if self.cut_after is not None and self.received > self.cut_after:
-                for writer in self._open:
-                    writer.transport.abort()
+                self.cut()
                 return
             sink.write(data)
             await sink.drain()

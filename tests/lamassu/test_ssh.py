@@ -4,12 +4,13 @@ import shlex
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import asyncssh
 import pytest
+from faulty_ssh import FaultySsh
 
 from dca_bot.errors import ExportBroken, SourceUnavailable, TableBroken
 from dca_bot.lamassu.directory import read_directory
@@ -24,110 +25,18 @@ FIELD = Path(__file__).parents[1] / "data" / "field"
 TABLES = ["cash_out_txs", "cash_out_actions", "devices", "cash_in_txs"]
 
 
-@dataclass
-class Lamassu:
-    """A real SSH server that prints the sample, and breaks as it is told."""
-
-    export: Path
-    host_key: asyncssh.SSHKey
-    authorized: Path
-    fault: str = ""
-    faulty: str = "cash_out_actions"
-    printed: bytes = b""
-    complaint: bytes = b""
-    status: int = 0
-    commands: list[str] = field(default_factory=list)
-    hanging: asyncio.Event = field(default_factory=asyncio.Event)
-    logins: int = 0
-    port: int = 0
-
-    async def start(self) -> None:
-        self._listener = await asyncssh.listen(
-            "127.0.0.1",
-            self.port,
-            server_host_keys=[self.host_key],
-            authorized_client_keys=str(self.authorized),
-            process_factory=self._serve,
-            encoding=None,
-            config=None,
-        )
-        self.port = self._listener.get_port()
-        self._connections: set[asyncssh.SSHServerConnection] = set()
-
-    async def stop(self) -> None:
-        self._listener.close()
-        for connection in self._connections:
-            connection.abort()
-        await self._listener.wait_closed()
-
-    async def _serve(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        connection = process.channel.get_connection()
-        self.logins += connection not in self._connections
-        self._connections.add(connection)
-        self.commands.append(process.command)
-        table = shlex.split(process.command)[1]
-        data = (self.export / f"{table}.csv").read_bytes()
-        match self.fault if table == self.faulty else "":
-            case "":
-                process.stdout.write(data)
-                process.exit(0)
-            case "exit status 1":
-                process.stdout.write(data)
-                process.stderr.write(b"\nERROR:  relation \x1b[1mis missing\nLINE 1: select\n")
-                process.exit(1)
-            case "something else":
-                process.stdout.write(self.printed)
-                process.stderr.write(self.complaint)
-                process.exit(self.status)
-            case "killed":
-                process.stdout.write(data)
-                process.exit_with_signal("KILL")
-            case "cut":
-                process.stdout.write(data[: len(data) // 2])
-                await process.stdout.drain()
-                connection.abort()
-            case "no exit status":
-                process.stdout.write(data)
-                process.channel.write_eof()
-                process.channel.close()
-            case "truncated":
-                process.stdout.write(data[:-5])
-                process.exit(0)
-            case "column missing":
-                process.stdout.write(data.replace(b",created,", b",renamed,", 1))
-                process.exit(0)
-            case "hangs":
-                process.stdout.write(data[:1000])
-                self.hanging.set()
-                await asyncio.Event().wait()
-
-
 @pytest.fixture
-async def lamassu(sample, tmp_path) -> AsyncIterator[Lamassu]:
-    client_key = asyncssh.generate_private_key("ssh-ed25519")
-    client_key.write_private_key(tmp_path / "lamassu.key")
-    (tmp_path / "lamassu.key").chmod(0o600)
-    client_key.write_public_key(tmp_path / "authorized_keys")
-    server = Lamassu(
-        sample / "export",
-        asyncssh.generate_private_key("ssh-ed25519"),
-        tmp_path / "authorized_keys",
-    )
+async def lamassu(sample, tmp_path) -> AsyncIterator[FaultySsh]:
+    server = FaultySsh(sample / "export", tmp_path)
     await server.start()
     yield server
     await server.stop()
 
 
 @pytest.fixture
-def login(lamassu, tmp_path) -> SshServer:
-    know(lamassu, tmp_path)
-    return SshServer(
-        host="127.0.0.1",
-        port=lamassu.port,
-        username="dca",
-        private_key_file=tmp_path / "lamassu.key",
-        known_hosts_file=tmp_path / "known_hosts",
-    )
+def login(lamassu) -> SshServer:
+    lamassu.be_known()
+    return lamassu.login()
 
 
 @pytest.fixture
@@ -140,11 +49,6 @@ async def source(login) -> AsyncIterator[SshCsvSource]:
 def make_source(login, **limits):
     command = "export {table} '{since}' | awk '{print}'"
     return SshCsvSource(login, command, SshLimits(**{"connect_s": 5, "command_s": 20} | limits))
-
-
-def know(lamassu, tmp_path):
-    public_key = lamassu.host_key.export_public_key().decode()
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{lamassu.port} {public_key}")
 
 
 async def test_tables_are_read_in_order_over_one_connection(lamassu, source):

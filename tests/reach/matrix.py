@@ -37,7 +37,7 @@ async def play_all(
 ) -> list[Outcome]:
     """Play all casts, some at the same time, and return what became of every message."""
     async with AsyncExitStack() as exits:
-        authority = exits.enter_context(_names_of_the_tests())
+        authority = exits.enter_context(names_of_the_tests())
         exits.enter_context(answering_challenges())
         make_app = SdkApp
         if app == TOOLS:
@@ -55,13 +55,14 @@ async def play_all(
 
 
 @contextmanager
-def _names_of_the_tests():
+def names_of_the_tests():
     """Have made-up relays resolve to loopback, and their authority trusted, while this lasts."""
     loop = asyncio.get_running_loop()
     resolve, before = loop.getaddrinfo, os.environ.get("SSL_CERT_FILE")
 
     async def getaddrinfo(host, port, **more):
-        return await resolve("127.0.0.1" if str(host).endswith(DOMAIN) else host, port, **more)
+        name = host.decode() if isinstance(host, bytes) else host
+        return await resolve("127.0.0.1" if str(name).endswith(DOMAIN) else host, port, **more)
 
     with TemporaryDirectory(prefix="dca-bot-reach-") as name:
         authority: Authority = make_authority(Path(name))

@@ -68,9 +68,10 @@ class Points:
     def around(self, kind, about, work, *args, **named):
         """Do the work of a point, and return the result."""
         number = self.before(kind, about)
-        result = work(*args, **named)
-        self.strike(number, "after")
-        return result
+        try:
+            return work(*args, **named)
+        finally:
+            self.strike(number, "after")
 
     def before(self, kind, about):
         """Count a point that is about to be reached, and return the number."""

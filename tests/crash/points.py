@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -28,6 +29,7 @@ _WRITES = re.compile(
     r"|(?:CREATE|ALTER|DROP)\s+\w+)\s+(\w+)",
     re.IGNORECASE,
 )
+_CHANGING = re.compile(r"[0-9a-f]{64}|\d{4}-\d\d-\d\dT\d{6}Z")
 _SENT = "http11.receive_response_headers.started"
 _CHECKPOINT_PAGES = 40
 _FILES = ("ledger.sqlite3", "ledger.sqlite3-wal")
@@ -46,11 +48,12 @@ def install():
 
 
 class Points:
-    """The points of a process so far: each gets a number and a line in the journal.
+    """The points of a process so far: each gets a name, and the name a line in the journal.
 
-    `at` and `side`: where to strike, nowhere for 0. `lnbits`: the process group to be killed instead of this
-    process. `snapshot`: a folder for the ledger's files from before the commit; the first commit from `at`
-    on is struck.
+    A name is `request POST /api/v1/payments #3`: jobs run side by side, so that a mere number would name
+    another point in each run. `at` and `side`: where to strike, nowhere for an empty name. `lnbits`: the
+    process group to be killed instead of this process. `snapshot`: a folder for the ledger's files from
+    before the commit.
     """
 
     def __init__(self, plan):
@@ -59,7 +62,7 @@ class Points:
         self._data, self._snapshot = Path(plan["folder"]) / "data", plan.get("snapshot")
         self._journal = os.open(plan["journal"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._lock = threading.RLock()
-        self._number = 0
+        self._seen = Counter()
 
     @property
     def cuts_power(self):
@@ -67,27 +70,29 @@ class Points:
 
     def around(self, kind, about, work, *args, **named):
         """Do the work of a point, and return the result."""
-        number = self.before(kind, about)
+        name = self.before(kind, about)
         try:
             return work(*args, **named)
         finally:
-            self.strike(number, "after")
+            self.strike(name, "after")
 
     def before(self, kind, about):
-        """Count a point that is about to be reached, and return the number."""
+        """Count a point that is about to be reached, and return the name."""
+        point = f"{kind} {_CHANGING.sub('…', about)}"
         with self._lock:
-            self._number += 1
-            os.write(self._journal, f"{self._number} {kind} {about}\n".encode())
-            if self._number == self._at and self._snapshot:
-                self._prepare(kind)
-            self.strike(self._number, "before")
-            return self._number
+            self._seen[point] += 1
+            name = f"{point} #{self._seen[point]}"
+            os.write(self._journal, f"{name}\n".encode())
+            if name == self._at and self._snapshot:
+                self._prepare()
+            self.strike(name, "before")
+            return name
 
-    def strike(self, number, side):
+    def strike(self, name, side):
         """Kill, if this side of this point is the one."""
-        if number != self._at or side != self._side:
+        if name != self._at or side != self._side:
             return
-        self._at = 0
+        self._at = ""
         if self._lnbits is None:
             os.kill(os.getpid(), signal.SIGKILL)
             signal.pause()
@@ -96,10 +101,7 @@ class Points:
         if side == "before":
             killing.join()
 
-    def _prepare(self, kind):
-        if kind != "commit":
-            self._at += 1
-            return
+    def _prepare(self):
         # By another program: closing a file in this process would drop SQLite's locks on the file.
         files = [self._data / name for name in _FILES]
         Path(self._snapshot).mkdir()
@@ -198,15 +200,15 @@ def _watch_requests(points):
     handle = httpx.AsyncHTTPTransport.handle_async_request
 
     async def watched(self, request):
-        number = points.before("request", f"{request.method} {request.url.path}")
+        name = points.before("request", f"{request.method} {request.url.path}")
 
         async def trace(event, _info):
             if event == _SENT:
-                points.strike(number, "sent")
+                points.strike(name, "sent")
 
         request.extensions = {**request.extensions, "trace": trace}
         response = await handle(self, request)
-        points.strike(number, "after")
+        points.strike(name, "after")
         return response
 
     httpx.AsyncHTTPTransport.handle_async_request = watched

@@ -26,7 +26,7 @@ def lose(data, snapshot, how, journal):
     is_checkpoint = _bytes(data / LEDGER) != _bytes(snapshot / LEDGER)
     name = LEDGER if is_checkpoint else WAL
     (data / name).write_bytes(mixture(_bytes(snapshot / name), _bytes(data / name), how))
-    if not re.search(rf"fsync {LOCK}$", journal, re.MULTILINE):
+    if not re.search(rf"^fsync {LOCK} ", journal, re.MULTILINE):
         (data / LOCK).write_bytes(b"")
 
 

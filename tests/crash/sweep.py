@@ -92,42 +92,39 @@ async def judged(
 
 
 def strikes_of(points: list[str], way: str) -> list[tuple[str, list[Strike]]]:
-    """Return each strike of a sweep with the name of its point, from the points of a run without a kill.
+    """Return each strike of a sweep with what it does, from the points of a run without a kill.
 
-    >>> strikes_of(["1 commit fact"], "kill")[1]
-    ('after 1 commit fact', [Strike(at=1, side='after', power='', lnbits_delay_s=None)])
+    >>> strikes_of(["commit fact #1"], "kill")[1]
+    ('after', [Strike(at='commit fact #1', side='after', power='', lnbits_delay_s=None)])
     """
     make = {"kill": _kills, "twice": _kills_twice, "power": _power_cuts, "lnbits": _lnbits_kills}
-    found = []
-    for line in points:
-        number, kind, about = line.split(" ", 2)
-        strikes = make[way](int(number), kind, about, len(points))
-        found += [(f"{how} {line}", strike) for how, strike in strikes]
-    return found
+    return [
+        strike for number, name in enumerate(points) for strike in make[way](name, number, points)
+    ]
 
 
-def _kills(number, kind, _about, _count):
-    sides = ("before", "sent", "after") if kind == "request" else ("before", "after")
-    return [(side, [Strike(number, side)]) for side in sides]
+def _kills(name, _number, _points):
+    sides = ("before", "sent", "after") if name.startswith("request") else ("before", "after")
+    return [(side, [Strike(name, side)]) for side in sides]
 
 
-def _kills_twice(number, _kind, _about, count):
+def _kills_twice(name, number, points):
     """The life after the kill is ended too, anywhere."""
-    again = Strike(1 + number * 7 % count, ("before", "after")[number % 2])
-    return [(f"{again.at} after", [Strike(number, "after"), again])]
+    again = Strike(points[number * 7 % len(points)], ("before", "after")[number % 2])
+    return [(f"then {again.side} {again.at}, after", [Strike(name, "after"), again])]
 
 
-def _power_cuts(number, kind, _about, _count):
-    losses = LOSSES if kind == "commit" else ()
-    return [(how, [Strike(number, "after", how)]) for how in losses]
+def _power_cuts(name, _number, _points):
+    losses = LOSSES if name.startswith("commit") else ()
+    return [(how, [Strike(name, "after", how)]) for how in losses]
 
 
-def _lnbits_kills(number, kind, about, _count):
-    if kind != "request" or not about.startswith("POST"):
+def _lnbits_kills(name, _number, _points):
+    if not name.startswith("request POST"):
         return []
     sides = [("before", 0), *(("sent", wait) for wait in LNBITS_DELAYS_S), ("after", 0)]
     return [
-        (f"{side} +{wait} s", [Strike(number, side, lnbits_delay_s=wait)]) for side, wait in sides
+        (f"{side} +{wait} s", [Strike(name, side, lnbits_delay_s=wait)]) for side, wait in sides
     ]
 
 
@@ -158,7 +155,7 @@ async def sweep(
         asyncio.Semaphore(1 if way == "lnbits" else jobs),
     )
 
-    async def one(point: str, ends: list[Strike]) -> None:
+    async def one(how: str, ends: list[Strike]) -> None:
         async with room:
             if time.monotonic() > until:
                 return
@@ -166,7 +163,7 @@ async def sweep(
         row.worlds += 1
         row.total.add(outcome)
         if not outcome.is_clean:
-            tell("\n    ".join([f"✗ {' · '.join(name)}: {point}", *outcome.faults[:6]]))
+            tell("\n    ".join([f"✗ {' · '.join(name)}: {how} {ends[0].at}", *outcome.faults[:6]]))
 
     await asyncio.gather(*(one(*strike) for strike in sampled(strikes, count)))
     return row

@@ -64,13 +64,13 @@ every_hours = {backup_hours}
 
 @dataclass(frozen=True)
 class Strike:
-    """Where a life of the bot ends: the point's number, and `before`, `sent` or `after`; 0 for nowhere.
+    """Where a life of the bot ends: the point's name, and `before`, `sent` or `after`; nowhere by default.
 
     `power`: which writes of a commit are lost with the power, of `power.LOSSES`. `lnbits_delay_s`: LNbits is
     killed instead of the bot, so many seconds after the point.
     """
 
-    at: int = 0
+    at: str = ""
     side: str = ""
     power: str = ""
     lnbits_delay_s: float | None = None
@@ -224,7 +224,7 @@ class CrashWorld:
         )
 
     def points(self) -> list[str]:
-        """Return the journal of the first life: number, kind and place of each point."""
+        """Return the journal of the first life: the name of each point."""
         return (self.folder / "points.1").read_text(encoding="utf-8").splitlines()
 
     def log(self) -> str:

@@ -1,11 +1,13 @@
 """Relay URLs: one form for comparison, and which URLs can lead to a relay of the public internet."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dca_bot.core.internet import is_public
 
 _URL_CHARS_MAX = 200
+_KNOWN_MAX = 4_096
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _PRIVATE_ENDINGS = (".onion", ".i2p", ".local", ".localhost", ".internal", ".lan", ".home.arpa")
 """Ends of host names that the public DNS never resolves."""
@@ -21,21 +23,7 @@ def normalize(url: str) -> str | None:
     """
     if len(url) > _URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
         return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
-        return None
-    host = parts.hostname.removesuffix(".")
-    if not host:
-        return None
-    host = f"[{host}]" if ":" in host else host
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        host = f"{host}:{port}"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}{query}"
+    return _normalized(url)
 
 
 def default_port(scheme: str) -> int:
@@ -43,6 +31,7 @@ def default_port(scheme: str) -> int:
     return _DEFAULT_PORTS[scheme]
 
 
+@lru_cache(_KNOWN_MAX)
 def may_be_public(url: str) -> bool:
     """Tell whether a normalized URL may lead to a public relay; only DNS knows for sure.
 
@@ -58,3 +47,22 @@ def may_be_public(url: str) -> bool:
     except ValueError:
         return "." in host and not host.endswith(_PRIVATE_ENDINGS)
     return is_public(host)
+
+
+@lru_cache(_KNOWN_MAX)
+def _normalized(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        return None
+    host = parts.hostname.removesuffix(".")
+    if not host:
+        return None
+    host = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}{query}"

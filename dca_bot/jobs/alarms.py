@@ -8,6 +8,7 @@ when a poll has read a newer copy.
 """
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +42,8 @@ _HELD_BACK = STEADY + timedelta(minutes=1)
 _SLOW_AFTER = timedelta(hours=24)
 _STEP = timedelta(seconds=2)
 """A clock that is set by more is looked at at once; time servers correct smaller errors."""
+_Known = Mapping[str, datetime | None]
+"""The recorded outages by name: the start of those that the operators were told of, or None."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _log = logging.getLogger(__name__)
 
@@ -124,50 +127,50 @@ class Alarms:
 
     async def look_once(self) -> None:
         """Record the reach of the relays, and give each alarm and all-clear that is due."""
-        now = self.clock.now()
+        now, uptime, is_back = self.clock.now(), self.clock.uptime(), False
         async with self._boundary.over(Guarded.REACH):
-            await self._see_clock(now)
-            await self._see_reach(now)
-        async with self._boundary.over(Guarded.RELAY):
-            states = self.messenger.relay_states()
-            if await self.database.transact(lambda tx: self._relays.see(tx, states, now)):
-                self.signals.outbox.ring()
-        async with self._boundary.over(Guarded.UNREACHED):
-            if await self.database.transact(lambda tx: self.operators.see(tx, now)):
-                self.signals.outbox.ring()
-        async with self._boundary.over(Guarded.SLOW):
-            if await self.database.transact(lambda tx: self._see_destinations(tx, now)):
-                self.signals.outbox.ring()
+            is_back = self._note_relays(now)
+        states = self.messenger.relay_states()
+        looks: tuple[tuple[Guarded, Callable[[Tx], bool]], ...] = (
+            (Guarded.REACH, lambda tx: look_at_clock(tx, self.notices, now, uptime=uptime)),
+            (Guarded.REACH, lambda tx: self._see_reach(tx, now, is_back=is_back)),
+            (Guarded.RELAY, lambda tx: self._relays.see(tx, states, now)),
+            (Guarded.UNREACHED, lambda tx: self.operators.see(tx, now)),
+            (Guarded.SLOW, lambda tx: self._see_destinations(tx, now)),
+        )
+        if any(await self._boundary.over_all(looks)):
+            self.signals.outbox.ring()
 
-    async def _see_clock(self, now: datetime) -> None:
-        uptime = self.clock.uptime()
-        await self.database.transact(lambda tx: look_at_clock(tx, self.notices, now, uptime=uptime))
-
-    async def _see_reach(self, now: datetime) -> None:
+    def _note_relays(self, now: datetime) -> bool:
+        """Note whether any relay is connected; return whether that is so again, or for the first time."""
         if self._looked_at is not None and abs(now - self._looked_at) > self.alert_after:
             self.signals.begin_anew(now)
             self._relays = replace(self._relays, counted_from=now)
         self._looked_at = now
         connected = self.messenger.connected() > 0
         before = self.signals.parts.get(Part.RELAYS)
-        if await self.database.read(bot_state.paused):
-            self.signals.parts.pop(Part.LAMASSU, None)
         is_back = connected and not (before and before.reachable)
         if is_back and before is not None:
             self._relays = replace(self._relays, all_back_at=now)
         if self.signals.note(Part.RELAYS, reachable=connected, now=now):
             _log.warning("relays reachable=%s", connected)
+        return is_back
 
-        def work(tx: Tx) -> bool:
-            if is_back:
-                was_long = alarms.since(tx, Part.RELAYS) is not None
-                outbox.hurry(tx, now, alarms_at=now + _HELD_BACK if was_long else now)
-            self._note_look(tx, now)
-            told = [self._see_part(tx, part, now) for part in tuple(self.signals.parts.values())]
-            return any((*told, self._see_polls(tx, now), self._see_copy(tx, now), is_back))
-
-        if await self.database.transact(work):
-            self.signals.outbox.ring()
+    def _see_reach(self, tx: Tx, now: datetime, *, is_back: bool) -> bool:
+        """Give the alarms and all-clears of the parts; tell whether messages are to leave now."""
+        if bot_state.paused(tx):
+            self.signals.parts.pop(Part.LAMASSU, None)
+        if is_back:
+            was_long = alarms.since(tx, Part.RELAYS) is not None
+            outbox.hurry(tx, now, alarms_at=now + _HELD_BACK if was_long else now)
+        self._note_look(tx, now)
+        known = alarms.everything(tx)
+        told = [self._see_part(tx, part, known, now) for part in self.signals.parts.values()]
+        if any(told):
+            known = alarms.everything(tx)
+        told.append(self._see_polls(tx, known, now))
+        told.append(self._see_copy(tx, known.get(_COPY), now))
+        return any((*told, is_back))
 
     def _note_look(self, tx: Tx, now: datetime) -> None:
         """Record when somebody has watched, and since when Lamassu should have been read.
@@ -182,15 +185,16 @@ class Alarms:
             bot_state.put(tx, bot_state.POLLS_DUE_AT, now.isoformat())
         bot_state.put(tx, bot_state.LOOKED_AT, now.isoformat())
 
-    def _see_part(self, tx: Tx, reach: Reach, now: datetime) -> bool:
+    def _see_part(self, tx: Tx, reach: Reach, known: _Known, now: datetime) -> bool:
         """Give the alarm or the all-clear of a part; tell whether one was given."""
-        alarm = alarms.since(tx, reach.part)
+        alarm = known.get(reach.part)
         name = Word("part", reach.part)
         if reach.reachable:
             if now - reach.since < STEADY:
                 return False
             if alarm is None:
-                alarms.end(tx, reach.part)
+                if reach.part in known:
+                    alarms.end(tx, reach.part)
                 return False
             over = Say("notice.back_in_reach", part=name, since=Moment(alarm))
             unheard = Say(
@@ -198,7 +202,7 @@ class Alarms:
             )
             return self._raiser.end(tx, reach.part, over=over, unheard=unheard, now=now)
         lost_at = alarms.lose(tx, reach.part, reach.since)
-        is_told = reach.part == Part.LAMASSU and alarms.since(tx, _POLLS) is not None
+        is_told = reach.part == Part.LAMASSU and known.get(_POLLS) is not None
         if alarm is not None or is_told or now - lost_at < self.alert_after:
             return False
         why = Say("notice.why", detail=describe.failure(reach)) if reach.detail else NOTHING
@@ -208,14 +212,14 @@ class Alarms:
         self._raiser.start(tx, reach.part, told, since=lost_at, now=now, level=level)
         return True
 
-    def _see_polls(self, tx: Tx, now: datetime) -> bool:
+    def _see_polls(self, tx: Tx, known: _Known, now: datetime) -> bool:
         """Give the alarm or the all-clear of polls; tell whether one was given.
 
         Lamassu's own alarm takes the place of the alarm of polls.
         """
         if bot_state.paused(tx):
             return any(self._drop(tx, name, now) for name in (Part.LAMASSU, _POLLS))
-        alarm, polled_at = alarms.since(tx, _POLLS), bot_state.last_poll_at(tx)
+        alarm, polled_at = known.get(_POLLS), bot_state.last_poll_at(tx)
         if alarm is not None:
             if polled_at is None or polled_at <= alarm:
                 return False
@@ -226,14 +230,14 @@ class Alarms:
         since = max(due_at, polled_at or due_at)
         lamassu = self.signals.parts.get(Part.LAMASSU)
         is_away = lamassu is not None and not lamassu.reachable
-        is_told = alarms.since(tx, Part.LAMASSU) is not None
+        is_told = known.get(Part.LAMASSU) is not None
         if is_away or is_told or now - since < self.polls_after:
             return False
         key = "notice.no_polls" if self.signals.reconciled.is_set() else "notice.no_polls_yet"
         self._raiser.start(tx, _POLLS, Say(key, since=Moment(since)), since=since, now=now)
         return True
 
-    def _see_copy(self, tx: Tx, now: datetime) -> bool:
+    def _see_copy(self, tx: Tx, alarm: datetime | None, now: datetime) -> bool:
         """Give the alarm or the all-clear of a stale copy; tell whether one was given.
 
         Only a recent poll counts: without one, the alarm of polls tells.
@@ -244,7 +248,7 @@ class Alarms:
         )
         if polled_at is None or polled_at < due_at or now - polled_at >= self.polls_after:
             return False
-        alarm, copy = alarms.since(tx, _COPY), readings.oldest_copy(tx)
+        copy = readings.oldest_copy(tx)
         stale = copy if copy is not None and is_stale(copy, now) else None
         if alarm is None and stale is not None:
             name = Word("copy", stale.name)
@@ -271,7 +275,8 @@ class Alarms:
 
         While LNbits is out of reach or everything is paused, no destination is blamed.
         """
-        slow_destinations.note(tx, now)
+        if not slow_destinations.note(tx, now):
+            return False
         lnbits = self.signals.parts.get(Part.LNBITS)
         if bot_state.paused(tx) or (lnbits is not None and not lnbits.reachable):
             return False

@@ -13,7 +13,7 @@ from dca_bot.core.calendar import due_date, last_due, local_date, next_due
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.daily_summary import daily_summary
@@ -54,7 +54,7 @@ class DailySummary:
 
     def _pause_s(self) -> float:
         now, at, zone = self.clock.now(), self.programme.summary_time, self.programme.timezone
-        return self.signals.pause_s(now, next_due(now, at, zone))
+        return pause_until(now, next_due(now, at, zone))
 
     async def _look(self) -> None:
         due = await self.database.transact(self._due)

@@ -14,7 +14,7 @@ from dca_bot.core.clients import Notify
 from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.correspondence import payout_notices
 from dca_bot.ledger.correspondence.payout_notices import Waiting
 from dca_bot.ledger.store.database import Database
@@ -52,7 +52,7 @@ class Digests:
 
     def _pause_s(self) -> float:
         now, at, zone = self.clock.now(), self.programme.digest_time, self.programme.timezone
-        return self.signals.pause_s(now, next_due(now, at, zone))
+        return pause_until(now, next_due(now, at, zone))
 
     async def _write_due(self) -> None:
         now = self.clock.now()

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dca_bot.core.ports import Clock
 from dca_bot.errors import place_of
-from dca_bot.ledger.store.database import Database
+from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, Word
 
@@ -101,6 +101,22 @@ class ErrorBoundary:
             for item in items:
                 async with self.over(what, ref(item), named=named(item) if named else None):
                     await record([item])
+
+    async def over_all(self, looks: Sequence[tuple[Guarded, Callable[[Tx], _T]]]) -> list[_T]:
+        """Run looks at the ledger in one transaction; if that fails, each alone: none keeps another back.
+
+        Return the results of the looks that succeeded. Raise sqlite3.OperationalError.
+        """
+        try:
+            return await self.database.transact(lambda tx: [look(tx) for _, look in looks])
+        except sqlite3.OperationalError:
+            raise
+        except Exception:  # noqa: BLE001 - each look is tried alone, and its error told
+            done = list[_T]()
+            for what, look in looks:
+                async with self.over(what):
+                    done.append(await self.database.transact(look))
+            return done
 
     def _is_new(self, key: str) -> bool:
         """Tell whether a key comes for the first time; after many keys all are forgotten."""

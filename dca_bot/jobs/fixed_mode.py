@@ -19,7 +19,7 @@ from dca_bot.core.rate import Quote, choose_rate
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import SLEEP_MAX_S, Signals, pause_until
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.distributions.fixed_runs import PutOff, RecordedRun, RunReason
@@ -94,10 +94,10 @@ class FixedMode:
     async def _pause_s(self) -> float:
         now, zone = self.clock.now(), self.programme.timezone
         coming = next_run(now, self.programme.fixed.times, zone).at
-        until_s = (min(coming, next_due(now, _MIDNIGHT, zone)) - now).total_seconds()
         runs = due(self._runs_of(local_date(now, zone)), now)
         is_waiting = bool(await self._open(runs, now))
-        return min(until_s, LOOK_S if is_waiting else self.signals.rest_s)
+        until = min(coming, next_due(now, _MIDNIGHT, zone))
+        return pause_until(now, until, most_s=LOOK_S if is_waiting else SLEEP_MAX_S)
 
     async def _open(self, runs: Sequence[Run], now: datetime) -> list[Run]:
         known = await self.database.read(lambda tx: fixed_runs.known(tx, runs))

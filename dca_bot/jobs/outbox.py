@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from dca_bot.core.delivery import RelayAnswer
@@ -19,7 +20,7 @@ from dca_bot.core.relay_lists import RelayListKind
 from dca_bot.core.routing import Outcome, PersonRelays, Route, answer_route, judge, route
 from dca_bot.errors import place_of
 from dca_bot.jobs.relay_lists import RelayListWatch
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import SLEEP_MAX_S, Signals, pause_until
 from dca_bot.ledger.correspondence import delivery, inbox, outbox, person_relays
 from dca_bot.ledger.correspondence.inbox import Person
 from dca_bot.ledger.correspondence.outbox import OutboxMessage, Urgency
@@ -70,15 +71,18 @@ class Outbox:
         self.lists.on_change = self._begin_anew
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._start_due(group)
-                await self.signals.outbox.wait(self.clock, await self._pause_s())
+                next_at = await self._start_due(group)
+                await self.signals.outbox.wait(self.clock, self._pause_s(next_at))
 
-    async def _start_due(self, group: asyncio.TaskGroup) -> None:
-        for message in await self.database.read(self._pick):
+    async def _start_due(self, group: asyncio.TaskGroup) -> datetime | None:
+        """Start sending the messages that leave now; return when the first of the others is due."""
+        picked, next_at = await self.database.read(self._pick)
+        for message in picked:
             task = group.create_task(self._deliver(message))
             self._busy_with(message)[message.recipient] = task
             # A task that is cancelled before its first step runs no `finally` of its own.
             task.add_done_callback(partial(self._end, message))
+        return next_at
 
     def _busy_with(self, message: OutboxMessage) -> dict[str, asyncio.Task[None]]:
         """Return the messages under way that a message waits for: a retry keeps no new message back."""
@@ -90,12 +94,14 @@ class Outbox:
             if pubkey in busy:
                 busy[pubkey].cancel()
 
-    def _pick(self, tx: Tx) -> list[OutboxMessage]:
-        """Choose the messages that leave now, the urgent first, one for each person.
+    def _pick(self, tx: Tx) -> tuple[list[OutboxMessage], datetime | None]:
+        """Choose the messages that leave now, the urgent first, one for each person; and find the next try.
 
         One more message for each person is tried again: a message that a relay has, without counting.
         """
-        now, picked = self.clock.now(), list[OutboxMessage]()
+        now, picked, next_at = self.clock.now(), list[OutboxMessage](), outbox.next_try_at(tx)
+        if next_at is None or next_at > now:
+            return picked, next_at
         for urgency, room in ROOM.items():
             busy = (*self._busy, *(message.recipient for message in picked))
             limit = room - len(busy)
@@ -103,13 +109,12 @@ class Outbox:
         limit, busy = RETRIES_MAX - len(self._retrying), tuple(self._retrying)
         picked += outbox.taken_and_due(tx, now, limit=limit, busy=busy)
         self.signals.leaving.update(message.id for message in picked)
-        return picked
+        return picked, next_at
 
-    async def _pause_s(self) -> float:
-        next_at = await self.database.read(outbox.next_try_at)
+    def _pause_s(self, next_at: datetime | None) -> float:
         if self._busy or self._retrying:
-            return self.signals.rest_s  # The end of each rings.
-        return self.signals.pause_s(self.clock.now(), next_at)
+            return SLEEP_MAX_S  # The end of each rings.
+        return pause_until(self.clock.now(), next_at)
 
     async def _deliver(self, message: OutboxMessage) -> None:
         try:

@@ -48,6 +48,7 @@ class RelayListWatch:
     on_change: Callable[[str], None] = lambda _pubkey: None
     _looked_at: dict[str, datetime] = field(default_factory=dict, init=False)
     _sought: set[str] = field(default_factory=set, init=False)
+    _kept: dict[tuple[str, RelayListKind], int] = field(default_factory=dict, init=False)
     _wanted: dict[str, None] = field(default_factory=dict, init=False)
     _bell: Bell = field(default_factory=Bell, init=False)
     _busy: int = field(default=0, init=False)
@@ -88,13 +89,15 @@ class RelayListWatch:
         for gone in self._looked_at.keys() - set(people):
             del self._looked_at[gone]
             self._sought.discard(gone)
+            for kind in RelayListKind:
+                self._kept.pop((gone, kind), None)
         for pubkey in people:
             if self._is_older(pubkey, EVERY):
                 self._wanted.setdefault(pubkey)
 
     def _people(self, tx: Tx) -> list[str]:
-        keys = [client.pubkey for client in clients.everyone(tx)]
-        return list(dict.fromkeys((*sorted(self.programme.operators), *keys)))
+        keys = (*sorted(self.programme.operators), *clients.pubkeys(tx))
+        return list(dict.fromkeys(keys))
 
     def _start(self, group: asyncio.TaskGroup) -> None:
         while self._wanted and self._busy < AT_ONCE:
@@ -150,11 +153,17 @@ class RelayListWatch:
             self.signals.outbox.ring()
 
     async def _keep(self, found: RelayList) -> None:
-        """Record a list; if the inbox list changed, have the person's messages leave for the new relays."""
-        now = self.clock.now()
+        """Record a list; if the inbox list changed, have the person's messages leave for the new relays.
+
+        A list as old as a list that was recorded before, in this run of the bot, is passed over.
+        """
+        now, key = self.clock.now(), (found.pubkey, found.kind)
+        if found.created_at <= self._kept.get(key, -1):
+            return
         if await self.database.transact(lambda tx: _record(tx, found, now)):
             self.on_change(found.pubkey)
             self.signals.outbox.ring()
+        self._kept[key] = found.created_at
 
 
 def _record(tx: Tx, found: RelayList, now: datetime) -> bool:

@@ -11,6 +11,8 @@ from dca_bot.errors import OutsideError
 STEADY = timedelta(minutes=2)
 """Hysteresis: how long a part must stay reachable before its outage ends."""
 REST_S = 300
+"""The longest pause between two looks at an outside part, and at the alarms."""
+SLEEP_MAX_S = 3_600
 """The longest sleep of a job that waits for a known instant, or for a bell."""
 
 
@@ -26,23 +28,37 @@ class Bell:
 
     async def wait(self, clock: Clock, delay_s: float) -> None:
         """Return when rung, or after `delay_s`."""
-        waiting = asyncio.ensure_future(self._rung.wait())
-        sleeping = asyncio.ensure_future(clock.sleep(delay_s))
-        try:
-            await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            sleeping.cancel()
-            await asyncio.wait({waiting, sleeping})
+        if not self._rung.is_set():
+            sleeping = asyncio.ensure_future(clock.sleep(delay_s))
+            # The end of the sleep rings too: the job itself waits for the bell alone.
+            sleeping.add_done_callback(lambda _sleeping: self._rung.set())
+            try:
+                await self._rung.wait()
+            finally:
+                if not sleeping.done():
+                    sleeping.cancel()
+                    await asyncio.wait({sleeping})
         self._rung.clear()
+
+
+def pause_until(
+    now: datetime, until: datetime | None, *, least_s: float = 0, most_s: float = SLEEP_MAX_S
+) -> float:
+    """Return how long a job sleeps that has nothing to do before `until`; None for no known instant.
+
+    The sleep is `least_s` long at least, and never longer than `most_s`.
+    """
+    if until is None:
+        return most_s
+    return min(max((until - now).total_seconds(), least_s), most_s)
 
 
 @dataclass(slots=True)
 class Signals:
     """The bells of the jobs, and the outside parts' reach as the jobs have found it.
 
-    `rest_s`: the longest sleep of a job that waits for a known instant, or for a bell. `reconciled`: set once
-    the ledger was compared with LNbits; nothing is distributed before. `leaving`: the ids of the outbox
+    `rest_s`: the longest pause between two looks at an outside part, and at the alarms. `reconciled`: set
+    once the ledger was compared with LNbits; nothing is distributed before. `leaving`: the ids of the outbox
     messages that are on their way to relays.
     """
 
@@ -58,15 +74,6 @@ class Signals:
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
-
-    def pause_s(self, now: datetime, until: datetime | None, *, least_s: float = 0) -> float:
-        """Return how long a job sleeps that has nothing to do before `until`; None for no known instant.
-
-        The sleep is `least_s` long at least, and never longer than `rest_s`.
-        """
-        if until is None:
-            return self.rest_s
-        return min(max((until - now).total_seconds(), least_s), self.rest_s)
 
     def step_clock(self) -> None:
         """Wake each job that waits for an instant: the computer's clock was set."""

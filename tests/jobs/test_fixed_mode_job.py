@@ -16,7 +16,7 @@ from dca_bot.core.rate import Ticker
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.fixed_mode import FixedMode
-from dca_bot.jobs.signals import REST_S, Signals
+from dca_bot.jobs.signals import SLEEP_MAX_S, Signals
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.payouts import unknown_payments
@@ -210,7 +210,8 @@ async def test_run_wakes_whoever_pays_and_only_if_it_gave_something(make_bench):
 
 
 @pytest.mark.parametrize(
-    ("hours", "pause_s"), [(3, REST_S), (9 - 10 / 3600, 10), (9, REST_S), (24 - 1 / 60, 60)]
+    ("hours", "pause_s"),
+    [(3, SLEEP_MAX_S), (9 - 10 / 3600, 10), (9, SLEEP_MAX_S), (24 - 1 / 60, 60)],
 )
 async def test_sleep_ends_when_the_next_run_is_due(make_bench, hours, pause_s):
     bench = await make_bench()

@@ -162,7 +162,6 @@ async def test_outboxy_takes_no_longer_with_history(office):
         office.relays.takes = False
         await office.write(ANA, "three")
         await office.deliver()
-        await office.deliverer._pause_s()
         await office.database.transact(
             lambda tx: outbox.resend_since(tx, ANA, office.clock.now(), now=office.clock.now())
         )

@@ -4,7 +4,7 @@ The invariant: an incomplete reading changes nothing; a faulty cash-out keeps no
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,6 +61,7 @@ class Ingest:
     poll_s: int
     from_first_start: bool = False
     _full_read_at: datetime | None = field(default=None, init=False)
+    _machines: Mapping[str, str] | None = field(default=None, init=False)
     _told: set[str] = field(default_factory=set, init=False)
     _unreadable_told_at: datetime | None = field(default=None, init=False)
     _boundary: ErrorBoundary = field(init=False)
@@ -100,16 +101,12 @@ class Ingest:
         first = reads_since(self.start_at)
         since = first if full else max(first, now - self.lookback)
         export = await self.source.fetch(since)
-        async with self._boundary.over(Guarded.TICKER):
-            await self._note_ticker(export)
         if full:
             self._settled.forget()
         judged_at = self.clock.now()
         unsettled = self._settled.unsettled(export, start_at=self.start_at, now=judged_at)
         decided = await self._judge(unsettled, judged_at)
         to_distribute = await self._record(unsettled, decided)
-        async with self._boundary.over(Guarded.MISSING):
-            await self._look_whether_partial(export, decided, since)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
             async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
                 await self._distribute((cash_out, decision))
@@ -118,11 +115,8 @@ class Ingest:
                 await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._recorder.hold_unknown_payments)
-        async with self._boundary.over(Guarded.CASH):
-            if await self._cash.warn():
-                self.signals.outbox.ring()
         await self._tell_unreadable(export)
-        await self.database.transact(lambda tx: _note_poll(tx, export, now))
+        await self._note_reading(export, decided, since, now)
 
     async def _know_start(self) -> None:
         """Read the first start again: a first start by a clock that was ahead is pulled back later."""
@@ -138,12 +132,29 @@ class Ingest:
         else:
             self._note(None)
 
-    async def _note_ticker(self, export: Export) -> None:
-        """Record the newest ticker for the checks of fixed mode's rate."""
+    async def _note_reading(
+        self, export: Export, decided: Sequence[Decided], since: datetime, polled_at: datetime
+    ) -> None:
+        """Record the poll and the newest ticker, and tell of what the reading shows as a whole."""
         now = self.clock.now()
+        looks: tuple[tuple[Guarded, Callable[[Tx], bool]], ...] = (
+            (Guarded.TICKER, lambda tx: self._note_ticker(tx, export, now)),
+            (
+                Guarded.MISSING,
+                lambda tx: self._partial.look(tx, export, decided, since=since, now=now),
+            ),
+            (Guarded.CASH, self._cash.warn),
+            (Guarded.POLL, lambda tx: _note_poll(tx, export, polled_at)),
+        )
+        if any(await self._boundary.over_all(looks)):
+            self.signals.outbox.ring()
+
+    def _note_ticker(self, tx: Tx, export: Export, now: datetime) -> bool:
+        """Record the newest ticker for the checks of fixed mode's rate; tell nobody."""
         ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
         if ticker is not None:
-            await self.database.transact(lambda tx: tickers.note(tx, ticker, now=now))
+            tickers.note(tx, ticker, now=now)
+        return False
 
     async def _judge(self, export: Export, now: datetime) -> list[Decided]:
         decided = judge(export, currency=self.programme.currency, start_at=self.start_at, now=now)
@@ -165,7 +176,7 @@ class Ingest:
 
         failed: AbstractSet[str] | None = None
         async with self._boundary.over(Guarded.CASH):
-            await self.database.transact(lambda tx: machines.record(tx, export.machines))
+            await self._note_machines(export)
             failed = await self._cash.follow(export, decided, since=self.start_at)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
@@ -178,17 +189,15 @@ class Ingest:
         if failed is not None:
             done = (row for row in (*settled, *export.cash_ins) if row.id not in failed)
             self._settled.settle(done, since=self.clock.now() - self.lookback)
-        self.signals.outbox.ring()
+        if decided:
+            self.signals.outbox.ring()
         return to_distribute
 
-    async def _look_whether_partial(
-        self, export: Export, decided: Sequence[Decided], since: datetime
-    ) -> None:
-        now = self.clock.now()
-        if await self.database.transact(
-            lambda tx: self._partial.look(tx, export, decided, since=since, now=now)
-        ):
-            self.signals.outbox.ring()
+    async def _note_machines(self, export: Export) -> None:
+        """Record the machines, unless the last reading had the same machines with the same names."""
+        if export.machines != self._machines:
+            await self.database.transact(lambda tx: machines.record(tx, export.machines))
+            self._machines = dict(export.machines)
 
     async def _look_for_missing(self, export: Export, since: datetime) -> None:
         now, changes = self.clock.now(), self._recorder.changes
@@ -240,9 +249,11 @@ class Ingest:
             _log.warning("Lamassu reachable=%s detail=%s", reachable, failure or "")
 
 
-def _note_poll(tx: Tx, export: Export, now: datetime) -> None:
+def _note_poll(tx: Tx, export: Export, now: datetime) -> bool:
+    """Record a poll and the age of what was read; tell nobody."""
     bot_state.note_poll(tx, now)
     readings.note(tx, oldest_copy(export, now), newest_transaction(export, now))
+    return False
 
 
 def _named(cash_out: CashOut) -> Say:

@@ -63,13 +63,6 @@ class CashWatch:
             self._known = known
         return {flow.ref for flow in failed}
 
-    async def warn(self) -> bool:
-        """Tell the operators, once each way, that the cash doesn't cover the balances, or does again.
-
-        Return whether the operators were told.
-        """
-        return await self.database.transact(self._warn)
-
     def _out(self, decided: Iterable[Decided]) -> Iterable[Flow]:
         for row, decision in decided:
             left_minor = cash_out_minor(row, self.currency)
@@ -86,7 +79,11 @@ class CashWatch:
         now = self.clock.now()
         await self.database.transact(partial(machine_cash.follow, flows=flows, now=now))
 
-    def _warn(self, tx: Tx) -> bool:
+    def warn(self, tx: Tx) -> bool:
+        """Tell the operators, once each way, that the cash doesn't cover the balances, or does again.
+
+        Return whether the operators were told.
+        """
         beyond_minor = machine_cash.uncovered_minor(tx)
         was_told = bot_state.get(tx, bot_state.UNCOVERED) is not None
         if beyond_minor is None or bool(beyond_minor) == was_told:

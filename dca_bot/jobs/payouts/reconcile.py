@@ -91,9 +91,14 @@ def record_unknown(tx: Tx, payments: Iterable[Payment], notices: Notices, *, now
     invoices that were given up or cancelled. Return the number of unknown payments.
     """
     payments = tuple(payments)
-    unknown = [payment for payment in payments if not unknown_payments.is_recorded(tx, payment)]
+    hashes = [payment.payment_hash for payment in payments]
+    expected = unknown_payments.expected_hashes(tx, hashes)
+    remembered = unknown_payments.remembered_hashes(tx, hashes)
+    unknown = list[Payment]()
     for payment in payments:
-        if payment not in unknown:
+        if payment.payment_hash not in expected and not unknown_payments.is_recorded(tx, payment):
+            unknown.append(payment)
+        elif payment.payment_hash in remembered:
             unknown_payments.renew(tx, payment)
     new = [payment for payment in unknown if unknown_payments.remember(tx, payment, now=now)]
     for payment in new:

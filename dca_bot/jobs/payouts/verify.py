@@ -16,7 +16,7 @@ from dca_bot.core.ports import Addresses, Clock, VerifyAnswer
 from dca_bot.core.witness import Outcome, Said, Witness, proves
 from dca_bot.errors import DestinationUnavailable
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.payouts import deferral, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout import Payout
@@ -49,8 +49,13 @@ class Verifier:
     async def run(self) -> None:
         """Ask about each invoice when due, at most every LOOK_S seconds; never return."""
         while True:
-            await self._look()
-            await self.signals.verify.wait(self.clock, await self._pause_s())
+            next_at = await self.database.read(witnesses.next_due_at)
+            if next_at is not None and next_at <= self.clock.now():
+                async with self._boundary.over(Guarded.VERIFY):
+                    await self.look_once()
+                next_at = await self.database.read(witnesses.next_due_at)
+            pause_s = pause_until(self.clock.now(), next_at, least_s=LOOK_S)
+            await self.signals.verify.wait(self.clock, pause_s)
 
     async def look_once(self) -> None:
         """Ask about the due invoices, a few at a time."""
@@ -58,14 +63,6 @@ class Verifier:
         due = await self.database.read(partial(witnesses.due, now=now, limit=BATCH))
         room = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._ask(question, room) for question in due))
-
-    async def _pause_s(self) -> float:
-        next_at = await self.database.read(witnesses.next_due_at)
-        return self.signals.pause_s(self.clock.now(), next_at, least_s=LOOK_S)
-
-    async def _look(self) -> None:
-        async with self._boundary.over(Guarded.VERIFY):
-            await self.look_once()
 
     async def _ask(self, question: Question, room: asyncio.Semaphore) -> None:
         async with room:

@@ -6,8 +6,10 @@ The invariant: one payout at a time. LNbits isn't faster with several, and the o
 import logging
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
@@ -34,11 +36,11 @@ from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.payouts.resolve import Resolver
 from dca_bot.jobs.payouts.send import Sender
 from dca_bot.jobs.payouts.source_wallet import check_source_wallet
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.payouts import deferral, payouts, planning, queue, transitions
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import Destination
+from dca_bot.ledger.programme.clients import Client, Destination
 from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 
@@ -65,6 +67,15 @@ class Round:
     refusals: Counter[str] = field(default_factory=Counter)
     unclear: int = 0
     sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What a round finds: the payouts that are due, and the clients with shares in no payout."""
+
+    due: Sequence[Payout]
+    collecting: Sequence[Client]
+    is_paused: bool
 
 
 @dataclass(slots=True)
@@ -114,7 +125,8 @@ class PayoutWorker:
             lambda tx: queue.next_try_at(tx, sent_only=bot_state.paused(tx))
         )
         # A payout that is due already waits for funds, or for the lease.
-        return self.signals.pause_s(self.context.clock.now(), next_at, least_s=_HEARTBEAT_S)
+        now, rest_s = self.context.clock.now(), self.signals.rest_s
+        return pause_until(now, next_at, least_s=_HEARTBEAT_S, most_s=rest_s)
 
     async def look_once(self) -> None:
         """Catch up after a start, work a round, reconcile once an hour, and note whether LNbits answers."""
@@ -151,12 +163,19 @@ class PayoutWorker:
         Raise LnbitsUnavailable or LnbitsRefused.
         """
         context, now = self.context, self.context.clock.now()
-        await self._renew_minimums()
-        await context.database.transact(lambda tx: self._plan_all(tx, now))
-        paying = await self._may_pay(now)
-        due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
+        found = await context.database.transact(partial(self._outlook, now=now))
+        if found.collecting:
+            await self._renew_minimums(found.collecting)
+            await context.database.transact(lambda tx: planning.plan_all(tx, now=now))
+            found = await context.database.transact(partial(self._outlook, now=now))
+        paying = await self._may_pay(found)
+        due = found.due
+        if due and paying:
+            # To take the lease can take long, and can hold payouts.
+            due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
         await context.funds.refresh()
-        round_ = Round(paying=paying and not await context.database.read(bot_state.paused))
+        is_paused = bool(due) and await context.database.read(bot_state.paused)
+        round_ = Round(paying=paying and not is_paused)
         for payout in due:
             await self._take(payout, round_)
             self.signals.outbox.ring()  # A round can take minutes: no notice waits for the end.
@@ -164,21 +183,26 @@ class PayoutWorker:
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
 
-    def _plan_all(self, tx: Tx, now: datetime) -> None:
-        clock.see(tx, now)
-        planning.plan_all(tx, now=now)
+    def _outlook(self, tx: Tx, now: datetime) -> _Outlook:
+        """Find what a round has to do; with anything to do, record the clock's reading."""
+        next_at, due = queue.next_try_at(tx, sent_only=False), list[Payout]()
+        if next_at is not None and next_at <= now:
+            due = queue.due(tx, now, limit=BATCH)
+        collecting = queue.collecting_clients(tx)
+        if due or collecting:
+            clock.see(tx, now)
+        return _Outlook(due, collecting, bot_state.paused(tx))
 
-    async def _may_pay(self, now: datetime) -> bool:
+    async def _may_pay(self, found: _Outlook) -> bool:
         """Take the lease if a payout is to be sent; tell whether this bot may send payouts.
 
         A rival may have paid until this bot took the lease: LNbits is asked for unknown payments first.
         """
-        context, lease = self.context, self.context.lease
-        if await context.database.read(bot_state.paused):
+        lease = self.context.lease
+        if found.is_paused:
             await lease.announce()
             return False
-        due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
-        if all(payout.state not in _MAY_BE_SENT for payout in due):
+        if all(payout.state not in _MAY_BE_SENT for payout in found.due):
             return True
         if not await lease.hold():
             return False
@@ -196,10 +220,10 @@ class PayoutWorker:
         self._mark = done.mark
         _log.info("reconciled with LNbits unknown_payments=%d", done.unknown)
 
-    async def _renew_minimums(self) -> None:
+    async def _renew_minimums(self, collecting: Sequence[Client]) -> None:
         """Ask the addresses of clients with shares below the minimum for the minimum again, once a day."""
         now = self.context.clock.now()
-        for client in await self.context.database.read(queue.collecting_clients):
+        for client in collecting:
             last = self.minimum_seen_at.get(client.id)
             if not has_passed(_MINIMUM_RENEWED_EVERY, since=last, now=now):
                 continue

@@ -36,6 +36,12 @@ def since(tx: Tx, name: str) -> datetime | None:
     return instant_or_none(row["since"] if row else None)
 
 
+def everything(tx: Tx) -> dict[str, datetime | None]:
+    """Return all recorded outages by name: the start of those that the operators were told of, or None."""
+    rows = tx.execute("SELECT name, iif(told_at IS NULL, NULL, since) AS since FROM alarm")
+    return {row["name"]: instant_or_none(row["since"]) for row in rows}
+
+
 def is_any(tx: Tx) -> bool:
     """Tell whether any outage is recorded, told or not."""
     return tx.execute("SELECT 1 FROM alarm LIMIT 1").fetchone() is not None

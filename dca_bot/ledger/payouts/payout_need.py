@@ -59,6 +59,8 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
         " ORDER BY payout.due_at, payout.id",
         {"funds": Waiting.FUNDS, "since": micros(since)},
     ).fetchall()
+    if not rows:
+        return Need(0, 0, 0)
     homeless = [row for row in rows if row["kind"] is None]
     payable = [row for row in rows if row["kind"] is not None]
     accepted = holds.accepted_on_open_payouts(tx)

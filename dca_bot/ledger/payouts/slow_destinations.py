@@ -22,8 +22,14 @@ class SlowDestination:
     wait: Wait
 
 
-def note(tx: Tx, now: datetime) -> None:
-    """Record the destinations that payouts wait for now; forget the destinations that work again."""
+def note(tx: Tx, now: datetime) -> bool:
+    """Record the destinations that payouts wait for now; forget the destinations that work again.
+
+    Return whether any is waited for.
+    """
+    is_any = f"SELECT 1 FROM slow_destination UNION ALL SELECT 1 FROM ({_WAITING}) LIMIT 1"
+    if tx.execute(is_any, _NOT_THEIRS).fetchone() is None:
+        return False
     waiting = f"SELECT client_id, goes_to FROM ({_WAITING})"
     tx.execute(
         f"DELETE FROM slow_destination WHERE (client_id, destination) NOT IN ({waiting})",
@@ -34,6 +40,7 @@ def note(tx: Tx, now: datetime) -> None:
         f" SELECT DISTINCT client_id, goes_to, ?3 FROM ({_WAITING}) WHERE true ON CONFLICT DO NOTHING",
         (*_NOT_THEIRS, micros(now)),
     )
+    return True
 
 
 def take_untold(tx: Tx, *, before: datetime, now: datetime) -> list[SlowDestination]:

@@ -8,6 +8,7 @@ that the payment's `extra` names.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +22,13 @@ from dca_bot.ledger.payouts.payouts import IS_UNSENT
 from dca_bot.ledger.programme import commission
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
+
+_HASHES_MAX = 500
+_IS_EXPECTED = (
+    f"submitted_at IS NOT NULL AND number = payout.attempt AND NOT {IS_UNSENT}"
+    " AND payout.state NOT IN ('MERGED', 'CANCELLED', 'VOID')"
+)
+"""SQL for an attempt whose payment the ledger expects: submitted, and not given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,28 @@ def is_recorded(tx: Tx, payment: Payment) -> bool:
     """
     row = tx.execute(
         "SELECT 1 FROM attempt JOIN payout ON payout.id = payout_id WHERE payment_hash = ?"
-        f" AND (submitted_at IS NOT NULL AND number = payout.attempt AND NOT {IS_UNSENT}"
-        " AND payout.state NOT IN ('MERGED', 'CANCELLED', 'VOID') OR ? = 'failed')",
+        f" AND ({_IS_EXPECTED} OR ? = 'failed')",
         (payment.payment_hash, payment.status),
     )
     return row.fetchone() is not None
+
+
+def expected_hashes(tx: Tx, hashes: Sequence[str]) -> set[str]:
+    """Return those hashes whose payment the ledger expects, whatever the payment's status (`is_recorded`)."""
+    return _among(
+        tx,
+        "SELECT payment_hash FROM attempt JOIN payout ON payout.id = payout_id WHERE "
+        + _IS_EXPECTED
+        + " AND payment_hash IN ({marks})",
+        hashes,
+    )
+
+
+def remembered_hashes(tx: Tx, hashes: Sequence[str]) -> set[str]:
+    """Return those hashes whose payment was recorded as unknown."""
+    return _among(
+        tx, "SELECT payment_hash FROM foreign_payment WHERE payment_hash IN ({marks})", hashes
+    )
 
 
 def is_remembered(tx: Tx, payment_hash: str) -> bool:
@@ -243,6 +268,16 @@ def of_cash_out(tx: Tx, cash_out_id: str) -> list[Payment]:
     """Return the unknown payments for a cash-out's principal and for the cash-out's commission."""
     ids = cash_out_id, commission.split_id(cash_out_id)
     return _payments(tx, "distribution_id IN (?, ?)", *ids)
+
+
+def _among(tx: Tx, query: str, hashes: Sequence[str]) -> set[str]:
+    """Return the hashes that a query finds; `{marks}` in the query stands for a number of hashes."""
+    found: set[str] = set()
+    for start in range(0, len(hashes), _HASHES_MAX):
+        some = hashes[start : start + _HASHES_MAX]
+        rows = tx.execute(query.format(marks=",".join("?" * len(some))), tuple(some))
+        found.update(row["payment_hash"] for row in rows)
+    return found
 
 
 def _payments(tx: Tx, where: str, *values: str) -> list[Payment]:

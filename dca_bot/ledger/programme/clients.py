@@ -140,6 +140,12 @@ def everyone(tx: Tx, *, limit: int = -1, offset: int = 0) -> list[Client]:
     return matching(tx, OPEN_CLIENT, (limit, offset), order=order)
 
 
+def pubkeys(tx: Tx) -> list[str]:
+    """Return the public keys of the open clients, by name."""
+    rows = tx.execute(f"SELECT pubkey FROM client WHERE {OPEN_CLIENT} ORDER BY name")
+    return [row["pubkey"] for row in rows]
+
+
 def with_balance(tx: Tx) -> list[Client]:
     """Return the open clients with a balance above 0, by name."""
     return matching(tx, f"{OPEN_CLIENT} AND fiat.balance > 0")

@@ -58,7 +58,8 @@ def note(tx: Tx, now: datetime) -> Turn:
         return Turn.DOUBTED
     turn = Turn.RIGHT if bot_state.drop(tx, bot_state.CLOCK_DOUBTED) else Turn.NONE
     if shown <= now:
-        see(tx, now)
+        if shown < now:
+            bot_state.put(tx, bot_state.CLOCK_AT, now.isoformat())
         return turn
     pull_back(tx, now)
     return turn if turn is Turn.RIGHT else Turn.BACK
@@ -120,12 +121,7 @@ def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
     The sum counts the computer's uptime while a bot is at work. Setting the clock changes nothing; time with
     the computer off isn't counted.
     """
-    noted = _noted(tx)
-    if noted is None:
-        return uptime.elapsed
-    since = uptime.elapsed - timedelta(microseconds=noted["elapsed_us"])
-    total = timedelta(microseconds=noted["total_us"])
-    return total + max(since, timedelta()) if noted["boot"] == uptime.boot else total
+    return _witnessed(_noted(tx), uptime)
 
 
 def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
@@ -133,7 +129,8 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
 
     The leap is zero below LEAP_MIN, or if the computer was restarted meanwhile.
     """
-    noted, total = _noted(tx), witnessed(tx, uptime)
+    noted = _noted(tx)
+    total = _witnessed(noted, uptime)
     elapsed_us, total_us = (span // timedelta(microseconds=1) for span in (uptime.elapsed, total))
     tx.execute(
         "INSERT OR REPLACE INTO witnessed (id, boot, elapsed_us, total_us, shown_at)"
@@ -157,6 +154,14 @@ def _pull(tx: Tx, statements: Iterable[str], now: datetime) -> None:
     }
     for statement in statements:
         tx.execute(statement, values)
+
+
+def _witnessed(noted: sqlite3.Row | None, uptime: Uptime) -> timedelta:
+    if noted is None:
+        return uptime.elapsed
+    since = uptime.elapsed - timedelta(microseconds=noted["elapsed_us"])
+    total = timedelta(microseconds=noted["total_us"])
+    return total + max(since, timedelta()) if noted["boot"] == uptime.boot else total
 
 
 def _noted(tx: Tx) -> sqlite3.Row | None:

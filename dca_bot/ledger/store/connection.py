@@ -16,6 +16,8 @@ import aiosqlite
 T = TypeVar("T")
 _Work = Callable[[sqlite3.Connection], T]
 _LOCK_WAIT_S = 10
+STATEMENTS_KEPT = 1_000
+"""The prepared statements that a connection keeps: more than the program has."""
 
 
 class Connection(Protocol):
@@ -45,7 +47,12 @@ async def open_in_thread(uri: str) -> Connection:
 
     def connector() -> sqlite3.Connection:
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=_LOCK_WAIT_S, factory=_WorkConnection
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=_LOCK_WAIT_S,
+            factory=_WorkConnection,
+            cached_statements=STATEMENTS_KEPT,
         )
         connection.waiting = waiting
         return connection

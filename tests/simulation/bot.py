@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dca_bot.app import run_jobs
 from dca_bot.config import Config
-from dca_bot.ledger.store.connection import Connect
+from dca_bot.ledger.store.connection import STATEMENTS_KEPT, Connect
 from dca_bot.ledger.store.database import open_database
 from dca_bot.outside import Outside, programme_of
 from simulation.journal import Journal
@@ -21,6 +21,8 @@ from simulation.virtual_time import VirtualLoop
 T = TypeVar("T")
 OutsideOf = Callable[[Life], Outside]
 AfterChange = Callable[[sqlite3.Connection], None]
+_OTHERS_FIRST = 0.3
+"""The odds that other tasks of the process go on before a task that has asked the ledger."""
 
 
 class DirectConnection:
@@ -29,25 +31,34 @@ class DirectConnection:
     `after_change` is called with the connection after each function that changed something.
     """
 
-    def __init__(self, uri: str, life: Life, after_change: AfterChange) -> None:
-        self._sqlite = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
-        self._life, self._after_change, self._changes = life, after_change, 0
+    def __init__(self, uri: str, bot: "Bot", life: Life) -> None:
+        self._sqlite = sqlite3.connect(
+            uri, uri=True, isolation_level=None, timeout=0, cached_statements=STATEMENTS_KEPT
+        )
+        self._bot, self._life, self._changes = bot, life, 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a function; the process can be killed before and after, and not within."""
+        """Run a function; the process can be killed before and after, and not within.
+
+        Other tasks go on before the caller at times, as with a thread of the database.
+        """
+        self._bot.loop.step()
         self._life.check()
         result = work(self._sqlite)
         if self._sqlite.total_changes != self._changes:
             self._changes = self._sqlite.total_changes
             self._check()
-        await asyncio.sleep(0)
+        if self._bot.random.random() < _OTHERS_FIRST:
+            await asyncio.sleep(0)
+        else:
+            self._bot.loop.step()
         self._life.check()
         return result
 
     def _check(self) -> None:
         """Call `after_change`; the program catches no error of the checker."""
         try:
-            self._after_change(self._sqlite)
+            self._bot.after_change(self._sqlite)
         except Exception as error:
             raise Violation(f"the checker can't read the ledger: {error!r}") from error
 
@@ -88,21 +99,18 @@ class Bot:
         self.journal.note(f"the bot starts, for the {self._lives}. time")
         self._life, self._stop = Life(self._lives), asyncio.Event()
         self._task = task = asyncio.ensure_future(self._run(self._life))
-        kill_at = self.loop.turns + self.random.randint(1, self.kill_within or 1)
-
-        def turn() -> None:
-            if self.kill_within and self.loop.turns == kill_at:
-                self._kill(task)
-
-        self.loop.on_turn = turn
+        if self.kill_within:
+            kill_at = self.loop.turns + self.random.randint(1, self.kill_within)
+            self.loop.at_turn(kill_at, self.kill)
         await asyncio.wait({task})
-        self.loop.on_turn = lambda: None
+        self.loop.at_turn(-1, lambda: None)
         if not self._life.is_over:
             task.result()
 
     def spare(self) -> None:
         """Kill no process any more."""
         self.kill_within = 0
+        self.loop.at_turn(-1, lambda: None)
 
     def kill(self) -> None:
         """Kill the process that runs, if one does."""
@@ -120,7 +128,7 @@ class Bot:
 
         async def connect(uri: str) -> DirectConnection:
             life.check()
-            return DirectConnection(uri, life, self.after_change)
+            return DirectConnection(uri, self, life)
 
         return connect
 

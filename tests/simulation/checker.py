@@ -36,6 +36,11 @@ _BEHIND_MAX = timedelta(days=-20)
 """A clock that is further behind has shown later times, in each copy of the ledger too: all waits."""
 _TOLD_WITHIN = timedelta(hours=30)
 _PRICE_AGE_MAX = timedelta(minutes=2)
+_NEWEST = (
+    "SELECT (SELECT max(rowid) FROM distribution), (SELECT max(id) FROM command_log),"
+    " (SELECT group_concat(id || ' ' || attempt) FROM open_payout WHERE state = 'SUBMITTED')"
+)
+"""What `after` looks at is told by these: new rows, and payouts that are sent."""
 _SUBMITTED = (
     "SELECT id, bolt11 FROM payout JOIN attempt ON payout_id = payout.id AND number = payout.attempt"
     " WHERE submitted_at IS NOT NULL"
@@ -76,11 +81,16 @@ class Checker:
     payouts: int = 0
     is_restored: bool = False
     _last: int = 0
+    _newest: tuple[object, ...] = ()
     _submitted: dict[str, str] = field(default_factory=dict)
 
     def after(self, ledger: sqlite3.Connection) -> None:
         """Check what was recorded since the last look; raise Violation."""
         self.people.requests.check()
+        newest = tuple(ledger.execute(_NEWEST).fetchone())
+        if newest == self._newest:
+            return
+        self._newest = newest
         self.people.commands.after(ledger)
         self._check_destinations(ledger)
         for rowid, id_, kind in ledger.execute(
@@ -101,7 +111,7 @@ class Checker:
         (self._last,) = ledger.execute(
             "SELECT coalesce(max(rowid), 0) FROM distribution"
         ).fetchone()
-        self.is_restored = True
+        self.is_restored, self._newest = True, ()
         self._submitted = dict(ledger.execute(_SUBMITTED).fetchall())
         self.people.requests.restored_at = self.lamassu.time.now()
         self.people.commands.go_on_with(ledger)

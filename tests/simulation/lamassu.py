@@ -42,6 +42,19 @@ class SaleKind(StrEnum):
 _ODD = tuple(kind for kind in SaleKind if kind is not SaleKind.CLEAN)
 
 
+class _Row(CashOut):
+    """A row that is written as text once, however often the row is read."""
+
+    __slots__ = ("_text",)
+
+    def __repr__(self) -> str:
+        try:
+            return str(self._text)
+        except AttributeError:
+            object.__setattr__(self, "_text", super().__repr__())
+            return str(self._text)
+
+
 @dataclass(frozen=True)
 class Sale:
     """A sale as it really was, and what Lamassu shows of it: (from when, the row, or None for no row).
@@ -101,7 +114,7 @@ class Lamassu:
         commission = Decimal(random.choice(("0.05", "0.08", "0.10")))
         fee = Decimal(random.choice((0, 0, 5)))
         sold = _sold_sat(fiat + fee, self.price, commission)
-        begun = CashOut(
+        begun = _Row(
             id=id_,
             device_id=device_id,
             created_at=now,

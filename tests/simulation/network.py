@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 LATE_MAX_S = 8
@@ -84,32 +84,36 @@ class Line:
             await asyncio.sleep(self.weather.way_s())
             self.life.check()
             raise lost()
-        answer: asyncio.Future[T] = self.loop.create_future()
-        answer.add_done_callback(_seen)
+        request = _Request(effect)
         there_s = self.weather.way_s()
         if fate is Fate.LATE:
             there_s = self.weather.random.uniform(2, LATE_MAX_S)
-        self.loop.call_later(there_s, _carry_out, effect, answer)
-        if fate is Fate.LATE:
-            await asyncio.sleep(there_s / 2)
-        else:
-            await asyncio.wait({answer})
-            await asyncio.sleep(self.weather.way_s())
+        self.loop.call_later(there_s, request.carry_out)
+        # The answer comes on its way whatever becomes of the asking process.
+        await asyncio.sleep(there_s / 2 if fate is Fate.LATE else there_s + self.weather.way_s())
         self.life.check()
         if fate is Fate.FINE:
-            return answer.result()
+            return request.answer()
         raise lost()
 
 
-def _carry_out(effect: Callable[[], T], answer: "asyncio.Future[T]") -> None:
-    try:
-        found = effect()
-    except Exception as error:  # noqa: BLE001 - the caller gets whatever the part answers
-        answer.set_exception(error)
-    else:
-        answer.set_result(found)
+class _Request(Generic[T]):
+    """A request under way: what a part does, and what came of it."""
 
+    def __init__(self, effect: Callable[[], T]) -> None:
+        self._effect = effect
+        self._answers: list[T] = []
+        self._error: Exception | None = None
 
-def _seen(answer: "asyncio.Future[T]") -> None:
-    if not answer.cancelled():
-        answer.exception()
+    def carry_out(self) -> None:
+        """Have the part do what was asked."""
+        try:
+            self._answers.append(self._effect())
+        except Exception as error:  # noqa: BLE001 - the caller gets whatever the part answers
+            self._error = error
+
+    def answer(self) -> T:
+        """Return what the part answered, once the request was carried out; raise the part's error."""
+        if self._error is not None:
+            raise self._error
+        return self._answers[0]

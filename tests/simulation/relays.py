@@ -29,6 +29,9 @@ from simulation.virtual_time import WorldTime
 
 RELAYS = ("wss://relay-1.example", "wss://relay-2.example")
 _STORED_FOR = timedelta(hours=12)
+_SHOWN_FOR = timedelta(hours=2)
+_SHOWN_AGAIN = 0.1
+"""The odds that a process that starts is shown a message once more that is older than _SHOWN_FOR."""
 _ANSWER_LIMIT_S = 10
 
 
@@ -82,6 +85,7 @@ class Relays:
     written: dict[str, Written] = field(default_factory=dict)
     listener: "asyncio.Queue[IncomingMessage | Event] | None" = None
     sent: int = 0
+    must_show_all: bool = False
 
     def mailbox(self, pubkey: str) -> Mailbox:
         """Return a person's app."""
@@ -121,6 +125,22 @@ class Relays:
         if mailbox.take(values["id"], letter):
             self.journal.note(f"{mailbox.pubkey[:8]} reads {letter.text!r}")
 
+    def stored_again(self) -> list[IncomingMessage | Event]:
+        """Return what the relays show a process that starts: the last hours' messages, and some older ones.
+
+        All messages of _STORED_FOR after an older copy of the ledger was put back, which may lack any.
+        """
+        now, is_whole = self.time.now(), self.must_show_all
+        self.must_show_all = False
+        shown = []
+        for at, message in reversed(self.stored):
+            if now - at > _STORED_FOR:
+                break
+            is_young = now - at < _SHOWN_FOR
+            if is_whole or is_young or self.random.random() < _SHOWN_AGAIN:
+                shown.append(message)
+        return shown[::-1]
+
     def _store(self, message: IncomingMessage | Event) -> None:
         now = self.time.now()
         self.stored.append((now, message))
@@ -143,10 +163,8 @@ class RelayClient:
     async def incoming(self) -> AsyncIterator[IncomingMessage]:
         self.life.check()
         queue: asyncio.Queue[IncomingMessage | Event] = asyncio.Queue()
-        since = self.relays.time.now() - _STORED_FOR
-        for at, stored in self.relays.stored:
-            if at >= since:
-                queue.put_nowait(stored)
+        for stored in self.relays.stored_again():
+            queue.put_nowait(stored)
         self.relays.listener = queue
         while True:
             message = self._opened(await queue.get())

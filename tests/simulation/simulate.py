@@ -9,10 +9,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,12 +32,12 @@ def main() -> int:
     seeds = range(given.seed, given.seed + given.seeds)
     one = partial(_told, plan=Plan(days=given.days), shrinks=not given.whole)
     with ProcessPoolExecutor(given.jobs) as pool:
-        broken = 0
-        for is_kept, text in pool.map(one, seeds):
+        played = []
+        for text, world in pool.map(one, seeds):
             _say(text)
-            broken += not is_kept
-    _say(f"{len(seeds)} seeds, {broken} broken promises")
-    return 1 if broken else 0
+            played.append(world)
+    _say(_summary(played))
+    return 0 if all(world.figures for world in played) else 1
 
 
 def _say(text: str) -> None:
@@ -55,8 +55,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _told(seed: int, *, plan: Plan, shrinks: bool) -> tuple[bool, str]:
-    """Play a seed; return whether all promises were kept, and what to print."""
+@dataclass(frozen=True)
+class _Played:
+    """A seed that was played; `figures`: None if a promise was broken."""
+
+    figures: Figures | None
+    cpu_s: float
+
+
+def _summary(played: Sequence[_Played]) -> str:
+    """Return the last line: what all worlds that kept their promises went through, and how fast."""
+    kept = [world.figures for world in played if world.figures]
+    days, cpu_s = sum(one.days for one in kept), sum(world.cpu_s for world in played)
+    parts = [
+        f"{len(played)} seeds, {len(played) - len(kept)} broken promises",
+        f"{days:.1f} virtual days",
+        f"{sum(one.kills for one in kept)} kills",
+        f"{sum(one.restored for one in kept)} restored copies",
+        f"{cpu_s:.1f} CPU s",
+        f"{days * 86_400 / cpu_s:,.0f} virtual s a CPU s",
+        f"{cpu_s / days if days else 0:.2f} CPU s a day",
+    ]
+    return ", ".join(parts)
+
+
+def _told(seed: int, *, plan: Plan, shrinks: bool) -> tuple[str, _Played]:
+    """Play a seed; return what to print, and what was played."""
     began = time.process_time()
     with _folder() as folder:
         found = play(seed, plan, folder)
@@ -64,10 +88,12 @@ def _told(seed: int, *, plan: Plan, shrinks: bool) -> tuple[bool, str]:
         if isinstance(found, Figures):
             figures = " ".join(f"{name}={_short(value)}" for name, value in asdict(found).items())
             pace = found.days * 86_400 / cpu_s
-            return True, f"seed={seed} {figures} cpu_s={cpu_s:.1f} virtual_s_a_cpu_s={pace:,.0f}"
+            text = f"seed={seed} {figures} cpu_s={cpu_s:.1f} virtual_s_a_cpu_s={pace:,.0f}"
+            return text, _Played(found, cpu_s)
         what, story = found.what, _story(found)
     text = f"seed={seed} BROKEN {what}\n{story}\nwith {plan}"
-    return False, text + (f"\nsimplest: {_simplest(seed, plan)}" if shrinks else "")
+    text += f"\nsimplest: {_simplest(seed, plan)}" if shrinks else ""
+    return text, _Played(None, cpu_s)
 
 
 def _simplest(seed: int, plan: Plan) -> Plan:

@@ -1,9 +1,11 @@
 """Virtual time: an event loop that leaps from timer to timer, and the clock of the bot's computer."""
 
 import asyncio
-import selectors
+from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 from dca_bot.core.ports import Uptime
@@ -16,21 +18,75 @@ class Standstill(Exception):
     """Nothing in the simulated world will ever happen again."""
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.AbstractEventLoop):
     """An event loop in which waiting takes no time, and threads' work is done at once.
 
-    `on_turn` is called at each turn of the loop, before the turn's callbacks run.
+    A callback that raises ends the loop. `turns` counts rounds over what is ready, and other moments that a
+    world counts by `step`.
     """
 
     def __init__(self) -> None:
         self.turns = 0
-        self.on_turn: Callable[[], None] = lambda: None
+        self._ready: deque[_Handle] = deque()
+        self._timers: list[tuple[float, int, _Handle]] = []
+        self._timer_count = 0
         self._elapsed_s = 0.0
-        super().__init__(_Leaping(self))
+        self._watched_turn = -1
+        self._watch: Callable[[], None] = lambda: None
+
+    def at_turn(self, turn: int, watch: Callable[[], None]) -> None:
+        """Have `watch` called at a turn, instead of what was to be called before; below 0 for never."""
+        self._watched_turn, self._watch = turn, watch
+
+    def step(self) -> None:
+        """Count a turn, and call what is to be called then."""
+        self.turns += 1
+        if self.turns == self._watched_turn:
+            self._watch()
 
     def time(self) -> float:
         """Return the seconds since the beginning."""
         return self._elapsed_s
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until a coroutine has ended, and return the result; raise Standstill without more to do."""
+        main: asyncio.Task[Any] = self.create_task(future)
+        asyncio._set_running_loop(self)
+        try:
+            while not main.done():
+                self._turn()
+        finally:
+            asyncio._set_running_loop(None)
+        return main.result()
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
+        """Call at the next turn."""
+        handle = _Handle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Call after a delay in seconds."""
+        return self.call_at(self._elapsed_s + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Any:
+        """Call at a time; of several callbacks at a time, the first given first."""
+        handle = _Handle(callback, args, context)
+        self._timer_count += 1
+        heappush(self._timers, (when, self._timer_count, handle))
+        return handle
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """Make a future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, **named: Any) -> "asyncio.Task[Any]":
+        """Make a task of this loop."""
+        return asyncio.Task(coro, loop=self, **named)
 
     def run_in_executor(self, _executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         """Run a function now, in this thread."""
@@ -41,25 +97,44 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             done.set_exception(error)
         return done
 
-    def leap(self, delay_s: float | None) -> None:
-        """Let time pass until the next timer; raise Standstill without one."""
-        if delay_s is None:
-            raise Standstill
-        self._elapsed_s += delay_s
-        self.turns += 1
-        self.on_turn()
+    def get_debug(self) -> bool:
+        """Return False: nothing is traced."""
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Do nothing about an error that nobody waits for: a killed process has many."""
+
+    def _turn(self) -> None:
+        """Let time pass until something is ready, and call what is ready."""
+        ready, timers = self._ready, self._timers
+        while not ready:
+            if not timers:
+                raise Standstill
+            when, _, handle = heappop(timers)
+            if not handle.is_cancelled:
+                self._elapsed_s = max(self._elapsed_s, when)
+                ready.append(handle)
+        while timers and timers[0][0] <= self._elapsed_s:
+            ready.append(heappop(timers)[2])
+        self.step()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.is_cancelled:
+                handle.context.run(handle.callback, *handle.args)
 
 
-class _Leaping(selectors.SelectSelector):
-    """Leaps instead of waiting; there is no input or output to wait for."""
+class _Handle:
+    """A callback to come, which can be cancelled."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
+    __slots__ = ("args", "callback", "context", "is_cancelled")
 
-    def select(self, timeout: float | None = None) -> list[Any]:
-        self._loop.leap(timeout)
-        return []
+    def __init__(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> None:
+        self.callback, self.args, self.is_cancelled = callback, args, False
+        self.context = copy_context() if context is None else context
+
+    def cancel(self) -> None:
+        """Keep the callback from being called."""
+        self.is_cancelled = True
 
 
 class WorldTime:
@@ -67,10 +142,15 @@ class WorldTime:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
+        self._read_s, self._now = 0.0, BEGIN
 
     def now(self) -> datetime:
         """Return the true instant."""
-        return BEGIN + timedelta(microseconds=round(self.loop.time() * 1_000_000))
+        elapsed_s = self.loop.time()
+        if elapsed_s != self._read_s:
+            self._read_s = elapsed_s
+            self._now = BEGIN + timedelta(microseconds=round(elapsed_s * 1_000_000))
+        return self._now
 
     async def sleep(self, delay: timedelta | float) -> None:
         """Let time pass."""

@@ -1,6 +1,7 @@
 """One simulated world, from a seed: the bot, the parts around it, the people, the faults."""
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Coroutine, Iterable
 from contextlib import closing
@@ -37,6 +38,8 @@ from simulation.virtual_time import ComputerClock, VirtualLoop, WorldTime
 _PAYOUT_MAX_SAT, _DAY_MAX_SAT = 400_000, 3_000_000
 QUIET_MAX = timedelta(days=9)
 """The days without faults in which everything has to settle: a failed payment waits for a week at most."""
+_RARELY = (100_000, 20, 100)
+"""How often a world looks for garbage in circles, which few objects are part of."""
 _NEVER = timedelta(days=9_999)
 _ZONES = (timedelta(), timedelta(hours=-6), timedelta(hours=5, minutes=30))
 """The time zones of LNbits on PostgreSQL."""
@@ -231,6 +234,7 @@ class World:
         self.journal.note(f"an older copy is put back: {copy.name}")
         with self._ledger() as ledger:
             self.checker.go_on_with(ledger)
+        self.relays.must_show_all = True
         self.operator.drop_plans()
         self.operator.stopped_at = None
         for saver in self.savers:
@@ -434,11 +438,12 @@ class Broken:
 
 def play(seed: int, plan: Plan, folder: Path) -> Figures | Broken:
     """Play the world of a seed in an empty folder."""
-    loop = VirtualLoop()
+    loop, usual = VirtualLoop(), gc.get_threshold()
+    gc.set_threshold(*_RARELY)
     try:
         return loop.run_until_complete(_played(seed, plan, folder, loop))
     finally:
-        loop.close()
+        gc.set_threshold(*usual)
 
 
 def simpler(plan: Plan) -> Iterable[Plan]:

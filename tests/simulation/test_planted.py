@@ -1,11 +1,10 @@
-"""Each planted fault replaces something that the program has; what no world reaches is told."""
+"""Some planted faults are found; each replaces something that the program has, or counts as missed."""
 
 import pytest
 
 from dca_bot.core import money
 from simulation.faults.fault import Fault, NeverReached, find, planted
-from simulation.planted import FAULTS
-from simulation.world import Plan
+from simulation.planted import BY_NAME, FAULTS, PLAN
 
 
 def test_forty_faults_at_least_have_names_of_their_own():
@@ -16,6 +15,20 @@ def test_forty_faults_at_least_have_names_of_their_own():
 def test_fault_replaces_what_the_program_has(fault):
     with planted(fault):
         pass
+
+
+@pytest.mark.slow(2)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a code works more than once",
+        "a message that comes again is carried out again",
+        "a sale that is read again is shared out again",
+    ],
+)
+def test_fault_is_found(name):
+    seed, what = find(BY_NAME[name], PLAN, is_over=lambda: False)
+    assert (seed, what.startswith("Violation")) == (1, True)
 
 
 def test_fault_stands_in_the_program_only_while_planted():
@@ -33,4 +46,4 @@ def test_fault_of_a_name_that_the_program_lacks_is_refused():
 def test_fault_that_no_world_has_reached_counts_as_missed():
     fault = Fault("in vain", {"core.money.sat_floor": lambda _: 0})
     with pytest.raises(NeverReached, match=r"core\.money\.sat_floor"):
-        find(fault, Plan(), is_over=lambda: True)
+        find(fault, PLAN, is_over=lambda: True)

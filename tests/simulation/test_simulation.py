@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.allotment import allot
-from simulation.faults.fault import planted
-from simulation.planted import BY_NAME
 from simulation.sharing import shared_out
-from simulation.world import Broken, Figures, Plan, play
+from simulation.world import Figures, Plan, play
 
 PLAN = Plan(days=1)
 SCRIPT = Path(__file__).with_name("simulate.py")
@@ -37,12 +34,6 @@ def test_same_seed_is_the_same_world_in_another_process(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = play(7, PLAN, tmp_path)
     assert f"digest={found.digest} " in done.stdout
-
-
-@pytest.mark.slow(3)
-def test_fault_that_is_planted_is_found(tmp_path):
-    with planted(BY_NAME["the notice of a payment is lost"]):
-        assert isinstance(play(1, replace(PLAN, restore_rate=0), tmp_path), Broken)
 
 
 @given(

@@ -184,7 +184,6 @@ _PULLED_CODES = (
     "UPDATE confirmation SET expires_at = :code WHERE expires_at > :code",
     "UPDATE question SET expires_at = :code WHERE expires_at > :code",
     "UPDATE outbox SET expires_at = :code WHERE expires_at > :code",
-    "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",
 )
 _PULLED = (
     *_PULLED_CODES,
@@ -199,6 +198,7 @@ _PULLED = (
     "UPDATE slow_destination SET since = :now WHERE since > :now",
     "UPDATE delivery SET lost_at = :now WHERE lost_at > :now",
     "UPDATE knock SET knocked_at = :now WHERE knocked_at > :now",
+    "UPDATE knock SET expires_at = :knock WHERE expires_at > :knock",
     # No top-up invoice lives longer.
     "UPDATE top_up SET expires_at = :now WHERE expires_at > :top_up",
     # From when on a person's messages count.

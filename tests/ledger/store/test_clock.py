@@ -10,7 +10,7 @@ from ledger.story import START, hex_of
 
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger.correspondence import alarms, confirmations, outbox
+from dca_bot.ledger.correspondence import alarms, confirmations, knocks, outbox
 from dca_bot.ledger.payouts import deferral, holds, queue, top_ups, unknown_payments
 from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import bot_state, clock
@@ -195,6 +195,16 @@ def test_code_from_before_the_doubt_lives_no_longer_than_another(story):
     assert story.do(clock.note, story.now) is Turn.DOUBTED
     (code,) = story.read(confirmations.open_codes, hex_of("op"), now=story.now)
     assert code.expires_at == story.now + clock.CODE_LIFE
+
+
+def test_knock_by_a_clock_that_was_days_ahead_keeps_nobody_from_doubting_the_clock(story):
+    ahead = story.now + 40 * DAY
+    story.do(clock.note, ahead)
+    story.do(knocks.give, hex_of("new"), now=ahead, random=random.Random(1))
+    assert story.do(clock.note, story.now) is Turn.DOUBTED
+    assert story.do(clock.accept, story.now)
+    (knock,) = story.read(knocks.open_knocks, now=story.now, limit=9)
+    assert knock.knocked_at == story.now
 
 
 def test_operators_word_is_asked_for_a_doubted_clock_only(story):

@@ -34,6 +34,7 @@ _PAYOUTS = (
 )
 _BEHIND_MAX = timedelta(days=-20)
 """A clock that is further behind has shown later times, in each copy of the ledger too: all waits."""
+_DONE_WITHIN = timedelta(hours=9)
 _TOLD_WITHIN = timedelta(hours=30)
 _PRICE_AGE_MAX = timedelta(minutes=2)
 _NEWEST = (
@@ -124,6 +125,9 @@ class Checker:
         _check_fixed(ledger)
         self._check_once_only()
         self._check_payouts(ledger)
+        sums.check_nothing_left(ledger)
+        if not self.is_restored:
+            self._check_in_time(ledger)
         for saver in () if self.is_restored else self.people.savers.values():
             _check_told_so_far(ledger, saver, self.clock)
 
@@ -137,7 +141,6 @@ class Checker:
         ).fetchone()
         hold(f"{unsent} messages have not left", is_kept=not unsent)
         self._check_sales(ledger)
-        sums.check_nothing_left(ledger)
         for saver in () if self.is_restored else savers:
             _check_told(ledger, saver)
             hold(f"{saver.name} was told {saver.told_in_vain!r}", is_kept=not saver.told_in_vain)
@@ -279,6 +282,28 @@ class Checker:
         return found
 
     # Promises
+
+    def _check_in_time(self, ledger: sqlite3.Connection) -> None:
+        """What nothing has kept back for some hours is done: sales, messages, and questions for sats."""
+        now = self.lamassu.time.now()
+        since = max(self.people.operator.resumed_at, self.clock.changed_at)
+        if now - since < _DONE_WITHIN:
+            return
+        states = dict(ledger.execute("SELECT id, state FROM cash_out"))
+        for sale in self.lamassu.sales.values():
+            state = states.get(sale.id, "unknown")
+            is_due = sale.kind is SaleKind.CLEAN and now - sale.left_at > _DONE_WITHIN
+            named = f"sale {sale.id} of {sale.left_at} is {state} still"
+            hold(named, is_kept=state == "distributed" or not is_due)
+        long_ago = (now - _DONE_WITHIN).timestamp()
+        unsent, short = ledger.execute(
+            "SELECT (SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
+            " AND created_at < ?1), (SELECT count(*) FROM open_payout"
+            " WHERE waiting = 'not_enough_funds' AND due_at < ?1 * 1000000)",
+            (int(long_ago),),
+        ).fetchone()
+        hold(f"{unsent} messages have not left for hours", is_kept=not unsent)
+        hold(f"{short} payouts wait for sats for hours", is_kept=not short)
 
     def _check_sales(self, ledger: sqlite3.Connection) -> None:
         """Each clean sale was shared out."""

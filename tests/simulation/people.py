@@ -11,7 +11,7 @@ from simulation.books import Books, OpenHold
 from simulation.lamassu import Lamassu
 from simulation.lnbits import Lnbits
 from simulation.relays import Letter, Mailbox, Relays
-from simulation.virtual_time import ComputerClock, WorldTime
+from simulation.virtual_time import BEGIN, ComputerClock, WorldTime
 
 _CODE = re.compile(r"Reply: confirm (\w{4})")
 _TO_CONFIRM = re.compile(r"is pending.* deposit confirm (\d+)", re.DOTALL)
@@ -217,6 +217,8 @@ class Operator(Person):
     notebook: dict[str, int] = field(default_factory=dict)
     accepted: set[str] = field(default_factory=set)
     stopped_at: datetime | None = None
+    resumed_at: datetime = BEGIN
+    """When the operator has stopped or resumed everything for the last time."""
     _last: str = ""
     _confirmed: set[str] = field(default_factory=set)
 
@@ -248,6 +250,7 @@ class Operator(Person):
         if text in ("pause all", "resume all"):
             self._last = text
             self.stopped_at = None
+            self.resumed_at = self.time.now()
 
     def decide(self) -> None:
         """Answer each open question as somebody who looks at the machine, at LNbits, and asks the clients."""
@@ -315,6 +318,8 @@ class Operator(Person):
             case "payout", "failed_to_address":
                 return self._doubt_answer(hold)
             case "payout", "known_payout" if self.lnbits.has_lied(hold.ref):
+                return f"payout cancel {hold.ref[:8]}"
+            case "payout", "ceiling_payout" if self.random.random() < 0.2:
                 return f"payout cancel {hold.ref[:8]}"
             case _:
                 self.accepted.add(hold.ref)

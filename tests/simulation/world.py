@@ -35,7 +35,7 @@ from simulation.relays import RELAYS, RelayClient, Relays
 from simulation.strangers import Stranger
 from simulation.virtual_time import ComputerClock, VirtualLoop, WorldTime
 
-_PAYOUT_MAX_SAT, _DAY_MAX_SAT = 400_000, 3_000_000
+_PAYOUT_MAX_SAT, _DAY_MAX_SAT = 80_000, 2_000_000
 QUIET_MAX = timedelta(days=9)
 """The days without faults in which everything has to settle: a failed payment waits for a week at most."""
 _RARELY = (100_000, 20, 100)

@@ -18,8 +18,7 @@ def run_for():
     def pass_(span):
         loop.run_until_complete(time.sleep(span))
 
-    yield time, ComputerClock(time), pass_
-    loop.close()
+    return time, ComputerClock(time), pass_
 
 
 def test_clock_that_was_set_is_wrong_by_as_much_until_it_is_set_right(run_for):

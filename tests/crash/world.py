@@ -184,9 +184,7 @@ class CrashWorld:
         while not self.stopping:
             code = self.process.poll()
             if code == -signal.SIGKILL:
-                self.kills += 1
-                self._lose_power()
-                self.start()
+                self._start_again()
             elif code is not None:
                 raise AssertionError(f"the bot ended with {code}: {self.log()[-2000:]}")
             lnbits = self.parts.lnbits
@@ -197,11 +195,15 @@ class CrashWorld:
             await asyncio.sleep(0.03)
 
     async def stop(self) -> None:
-        """Ask the bot to stop, once it hears signals."""
-        await self.until(lambda: "running start_at" in self.log_of_life())
-        self.stopping = True
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=30)
+        """Ask the bot to stop, once it hears signals; a bot that was killed meanwhile starts again first."""
+        code = -signal.SIGKILL
+        while code == -signal.SIGKILL:
+            await self.until(lambda: "running start_at" in self.log_of_life())
+            self.stopping = True
+            self.process.send_signal(signal.SIGTERM)
+            code = self.process.wait(timeout=30)
+            if code == -signal.SIGKILL:
+                self._start_again()
         assert code == 0, f"the bot stopped with {code}: {self.log()[-2000:]}"
 
     @asynccontextmanager
@@ -261,6 +263,11 @@ class CrashWorld:
             " (SELECT count(*) FROM outbox WHERE sent_at IS NULL)"
         )
         return found == [(distributions, 0, 0)]
+
+    def _start_again(self) -> None:
+        self.kills += 1
+        self._lose_power()
+        self.start()
 
     def _strike(self, life: int) -> Strike:
         return self.strikes[life] if life < len(self.strikes) else NONE

@@ -10,7 +10,8 @@ class Cell:
     """The outcome of one fault on one kind of request.
 
     `codes`: what the program says. `settled_after`: time until all was paid, or read, in the bot's own
-    hours; None: never. `wrongs`: what was lost, doubled, or told otherwise than once.
+    hours; None: never. `wrongs`: what was lost, doubled, or told otherwise than once. `told`: how many
+    notices the operators got.
     """
 
     room: str
@@ -19,6 +20,7 @@ class Cell:
     codes: Sequence[str]
     settled_after: timedelta | None
     wrongs: Sequence[str] = field(default=())
+    told: int = 0
 
     @property
     def is_right(self) -> bool:
@@ -28,7 +30,9 @@ class Cell:
         said = ", ".join(self.codes) or "-"
         after = "NEVER" if self.settled_after is None else _short(self.settled_after)
         once = "once" if not self.wrongs else f"WRONG: {'; '.join(self.wrongs)}"
-        return f"{self.kind:<18} {self.fault:<30} {said:<44} {after:>8}  {once}"
+        return (
+            f"{self.kind:<18} {self.fault:<30} {said:<44} {after:>8} {self.told or '-':>5}  {once}"
+        )
 
 
 def table(cells: Sequence[Cell]) -> str:
@@ -36,7 +40,9 @@ def table(cells: Sequence[Cell]) -> str:
     lines = []
     for room in dict.fromkeys(cell.room for cell in cells):
         lines += ["", f"== {room}"]
-        lines.append(f"{'request':<18} {'fault':<30} {'code':<44} {'settled':>8}  paid and told")
+        lines.append(
+            f"{'request':<18} {'fault':<30} {'code':<44} {'settled':>8} {'told':>5}  paid and told"
+        )
         lines += [cell.line() for cell in cells if cell.room == room]
     wrong = sum(not cell.is_right for cell in cells)
     lines += ["", f"{len(cells)} cells, {wrong} wrong"]

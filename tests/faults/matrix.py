@@ -100,7 +100,9 @@ class Stage:
         """Return a series with those of its strikes that the options name."""
         options = self.options
         strikes = [
-            one for one in series.strikes if options.kind in one.kind and options.fault in one.fault
+            one
+            for one in series.strikes
+            if _named(options.kind, one.kind) and _named(options.fault, one.fault)
         ]
         return replace(series, strikes=[] if options.quick and series.waits else strikes)
 
@@ -121,6 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(not all(cell.is_right for cell in cells))
 
 
+def _named(letters: Sequence[str] | None, name: str) -> bool:
+    return not letters or any(one in name for one in letters)
+
+
 def _say(text: str, *, file: TextIO = sys.stdout) -> None:
     file.write(f"{text}\n")
     file.flush()
@@ -134,8 +140,10 @@ def _memory() -> Path | None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--room", default="", choices=("", *ROOMS), help="one part alone")
-    parser.add_argument("--kind", default="", help="only kinds of requests with these letters")
-    parser.add_argument("--fault", default="", help="only faults with these letters")
+    parser.add_argument(
+        "--kind", action="append", help="kinds of requests with these letters alone"
+    )
+    parser.add_argument("--fault", action="append", help="faults with these letters alone")
     parser.add_argument(
         "--quick", action="store_true", help="without the faults that wait a minute"
     )

@@ -127,6 +127,7 @@ async def play_strike(world: PayoutWorld, strike: Strike, room: str = ROOM) -> C
     """Start the bot again, pay each client once more over a faulty way, and look what became of it."""
     bench = world.bench
     bench.codes.clear()
+    before = len(await bench.letters())
     await bench.reopen()
     await world.distribute()
     since = bench.clock.now()
@@ -139,4 +140,6 @@ async def play_strike(world: PayoutWorld, strike: Strike, room: str = ROOM) -> C
         wrongs.append("the fault met no request")
     await world.proxy.heal()
     wrongs += await world.wrongs()
-    return Cell(room, strike.kind, strike.fault, codes, after, wrongs)
+    return Cell(
+        room, strike.kind, strike.fault, codes, after, wrongs, len(await bench.letters()) - before
+    )

@@ -53,6 +53,7 @@ class PollSeries:
 
 async def _play(world: PollWorld, strike: PollStrike) -> Cell:
     world.listening.codes.clear()
+    before = len(await world.bench.letters())
     world.sell()
     await strike.play(world)
     codes, polls = list(world.listening.codes), 0
@@ -60,8 +61,9 @@ async def _play(world: PollWorld, strike: PollStrike) -> Cell:
         await world.poll()
         polls += 1
     wrongs = [f"unexpected {code}" for code in codes if code.startswith("!")] + await world.wrongs()
+    told = len(await world.bench.letters()) - before
     after = polls * POLL if world.is_reachable() else None
-    return Cell(f"Lamassu: {world.way}", strike.kind, strike.fault, codes, after, wrongs)
+    return Cell(f"Lamassu: {world.way}", strike.kind, strike.fault, codes, after, wrongs, told)
 
 
 async def refuse(world: PollWorld) -> None:

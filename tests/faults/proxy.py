@@ -115,7 +115,7 @@ class Proxy:
 
     def refuse_after(self, requests: int) -> None:
         """Refuse connections once so many further requests were answered."""
-        self._open_for, self.struck = requests, 0
+        self._open_for, self.struck = requests, int(not requests)
         if not requests:
             self._refuse()
 

@@ -7,7 +7,6 @@ effect, and as the effect said.
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -51,7 +50,7 @@ class Commands:
     _last: int = 0
     _last_terms: int = 0
     _done: set[tuple[str, str]] = field(default_factory=set)
-    _used: set[tuple[str, str]] = field(default_factory=set)
+    _used: set[tuple[str, str, datetime]] = field(default_factory=set)
 
     def after(self, ledger: sqlite3.Connection) -> None:
         """Check the commands that were logged since the last look; raise Violation."""
@@ -102,8 +101,8 @@ class Commands:
         # A clock that is set back gives an open code ten minutes from then on.
         age = self.relays.time.now() - max(at, self.clock.changed_at + NOTICED_AFTER)
         hold(f"{named}: the code is {age} old", is_kept=age <= CODE_LIFE + timedelta(seconds=1))
-        hold(f"{named}: the code was used before", is_kept=(actor, code) not in self._used)
-        self._used.add((actor, code))
+        hold(f"{named}: the code was used before", is_kept=(actor, code, at) not in self._used)
+        self._used.add((actor, code, at))
         asked, got = _AMOUNT.search(effect), _AMOUNT.search(done)
         is_same = asked is None or got is None or asked[0] == got[0]
         hold(f"{named}: asked {effect!r}, did {done!r}", is_kept=is_same)
@@ -146,12 +145,16 @@ class Commands:
         return question[1] if question else ""
 
     def _question(self, person: str, code: str) -> tuple[datetime, str] | None:
-        """Return when a code was told to a person first, and the effect that the code was told with."""
-        letters = self.relays.mailbox(person).letters
-        return next((one for letter in letters for one in _asked(letter, code)), None)
+        """Return when a code was told to a person, and the effect that the code was told with.
+
+        A code can be made again for another effect; that a question still waits makes it no younger.
+        """
+        found = None
+        for letter in self.relays.mailbox(person).letters:
+            found = _asked(letter, code, _ASKED) or found or _asked(letter, code, _ALSO_ASKED)
+        return found
 
 
-def _asked(letter: Letter, code: str) -> Iterator[tuple[datetime, str]]:
-    for effect, one in _ASKED.findall(letter.text) + _ALSO_ASKED.findall(letter.text):
-        if one == code:
-            yield letter.at, effect
+def _asked(letter: Letter, code: str, how: re.Pattern[str]) -> tuple[datetime, str] | None:
+    told = (effect for effect, one in how.findall(letter.text) if one == code)
+    return next(((letter.at, effect) for effect in told), None)

@@ -116,7 +116,7 @@ FAULTS = (
         _MANY_LIES,
     ),
     Fault(
-        "a payout's id is made up, and payments by other ids don't count",
+        "a payout's id is drawn by chance, and payments by other ids don't count",
         {
             "ledger.payouts.planning.payout_id": _random_id,
             "jobs.payouts.send.unknown_payments.covers_share": lambda *_a, **_n: False,

@@ -97,6 +97,51 @@ async def test_short_answer_to_a_question_is_told_how_to_confirm(talk, asked, wo
     assert "is pending" in await talk.tell("op", f"confirm {code}")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "que es {}",
+            "qué es el {}",
+            "que es confirmar {}",
+            "de que es {}",
+            "{} que es",
+            "es que {}",
+        ),
+        *(
+            "lo de {}",
+            "y {}",
+            "y si confirmo {}",
+            "is it {}",
+            "is that {}",
+            "what is {}",
+            "{} is this",
+        ),
+    ],
+)
+async def test_question_about_a_code_confirms_nothing_and_says_how_to(talk, asked, words):
+    code = code_in(asked)
+    assert f"confirm {code}" in await talk.tell("op", words.format(code))
+    assert await talk.count("deposit") == 2
+    assert "is pending" in await talk.tell("op", f"confirm {code}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("Bueno, confirmar {}", "bueno {}", "I confirm {}", "ya le mando {}", "Reply: confirm {}"),
+        *("{} es el código", "here's my code: {}", "va {}"),
+    ],
+)
+async def test_code_in_peoples_own_words_confirms(talk, asked, words):
+    assert "is pending" in await talk.tell("op", words.format(code_in(asked)))
+
+
+async def test_code_that_is_spelled_out_confirms(talk, asked):
+    spelled = " ".join(code_in(asked).lower())
+    assert "is pending" in await talk.tell("op", f"confirmar {spelled}")
+
+
 async def test_second_question_leaves_the_first_code_open_and_names_it(talk, asked):
     second = await talk.tell("op", "deposit maria 200")
     assert f"Q100.00 for maria. Reply: confirm {code_in(asked)}" in second

@@ -34,7 +34,10 @@ PLAIN = {
     "op": ("pausa a maria", "status", "deposite 5 a maria", "cierre a maria", "pausar todo"),
 }
 YES = ("yes", "sí", "ok", "dale")
-LOOSE = ("no", "?", "if", "mañana", "don't", "dijo", '"', "when", "nunca", "maybe", "cancel", "hi")
+LOOSE = (
+    *("no", "?", "if", "mañana", "don't", "dijo", '"', "when", "nunca", "maybe", "cancel", "hi"),
+    *("que es", "es que", "de que es", "lo de", "is it", "what is"),
+)
 JUNK = (
     "xyzzy",
     "2222",
@@ -81,7 +84,7 @@ def allowed(text, who, codes, asked):
     """Return whether a message may change people's settings, and whether it may move money."""
     bare = re.sub(r"\b(?:gracias|hi)\b|[^\w\s@.,;]", " ", text)
     words = set(re.findall(r"\w+", bare))
-    has_code = bool(codes & words) and not words & {*LOOSE}
+    has_code = bool(codes & words) and not words & {word for one in LOOSE for word in one.split()}
     parts = [part.strip(" ,;.") for part in re.split(r"\n|, |; | y ", bare)]
     is_exact = any(part.startswith(SETTINGS[who]) for part in parts)
     is_yes = bool(asked) and bool(words) and words <= {*YES, "y"}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dca_bot.chat.understanding.code_answers import code_in_answer
 from dca_bot.chat.understanding.lines import without_courtesy
 from dca_bot.chat.understanding.normaliser import CHARS_MAX, Token, lines_of
 from dca_bot.chat.understanding.vocabulary import Vocabulary
@@ -13,7 +14,7 @@ class Answer:
     """A message of one line, as an answer.
 
     `is_cancel`: a no that is the command `cancel` in some language. `is_soft`: a yes that may as well be said
-    without a question: `ok`. `stray`: the only word that is no yes, as typed; '' for none. `is_alone`: no
+    without a question: `ok`. `stray`: what may be a code, as typed; '' for none. `is_alone`: no
     other word stands there.
     """
 
@@ -42,12 +43,12 @@ def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
         commands = vocabulary.values("commands", "both")
         return Answer(is_no=True, is_cancel=commands.get(_said(tokens)) == "cancel")
     said = _said(tokens)
-    strays = [token.raw for token in tokens if token.word not in yes | around]
-    is_yes = not strays and any(token.word in yes for token in tokens)
+    is_yes = all(token.word in yes | around for token in tokens)
+    is_yes = is_yes and any(token.word in yes for token in tokens)
     return Answer(
         is_yes=is_yes or said in yes,
         is_soft=said in vocabulary.list_of("yes", "soft"),
-        stray=strays[0] if len(strays) == 1 else "",
+        stray=code_in_answer(tokens, vocabulary),
         is_alone=len(tokens) == 1,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from dca_bot.chat.understanding.arguments import Names
+from dca_bot.chat.understanding.code_answers import code_in_answer
 from dca_bot.chat.understanding.dictated import with_dictated
 from dca_bot.chat.understanding.exact import Refused, called, read_exact
 from dca_bot.chat.understanding.exactness import with_exact_amount
@@ -96,11 +97,9 @@ def _changes(exact: Exact, role: str) -> bool:
 
 def _code_in(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
     """Return the code of an answer like `sí, 7K2Q`; empty for other messages."""
-    yes = vocabulary.list_of("yes", "words") | vocabulary.list_of("yes", "around")
-    others = [token.raw for token in tokens if token.word not in yes]
-    if len(others) != 1 or not is_code(others[0]):
+    code = code_in_answer(tokens, vocabulary)
+    if not is_code(code):
         return ""
-    code = others[0]
     is_mixed = not code.isalpha() and not code.isdecimal()
     is_loud = code.isupper() and len(tokens) > 1
     return code.upper() if is_mixed or is_loud else ""

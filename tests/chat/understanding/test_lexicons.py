@@ -15,7 +15,7 @@ from dca_bot.messages.render import LANGUAGES
 ROLES = ("client", "operator")
 SPECIAL = {THANKS, NONE, REFUSED}
 PARTS = {
-    "no",
+    *("no", "code"),
     *("groups", "spelling", "small", "polite", "mood", "joining", "yes", "numbers", "values"),
     *("people", "dictated", "placeholders", "commands", "both", *ROLES),
 }

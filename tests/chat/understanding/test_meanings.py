@@ -214,6 +214,20 @@ def test_a_secret_is_refused_before_anything_else_and_not_repeated(text):
     [
         *("7K2Q", "7k2q", "sí, 7K2Q.", "«7K2Q»", "*7K2Q*", "confirmar 7k2q", "ok 7K2Q gracias"),
         *("el código es 7K2Q", "Confirm 7K2Q", "yes 7K2Q please", "- 7K2Q", "7K2Q 👍"),
+        *("Bueno, confirmar 7K2Q", "bueno 7k2q", "ah ok 7K2Q", "I confirm 7K2Q", "confirme 7K2Q"),
+        *(
+            "ya le mando 7K2Q",
+            "responda confirmar 7K2Q",
+            "Reply: confirm 7K2Q",
+            "here's the code: 7K2Q",
+        ),
+        *(
+            "7K2Q es el código",
+            "7K2Q is my code",
+            "confirmar 7 k 2 q",
+            "7 K 2 Q",
+            "sí confirmo 7K2Q",
+        ),
     ],
 )
 def test_a_code_is_read_in_any_wrapping(text):
@@ -221,10 +235,33 @@ def test_a_code_is_read_in_any_wrapping(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["7K2Q?", "no 7K2Q", "me dijo 7K2Q", "07K2Q", "7K2", "si me da 7K2Q"]
+    "text",
+    [
+        *("7K2Q?", "no 7K2Q", "me dijo 7K2Q", "07K2Q", "7K2", "si me da 7K2Q", "7 K 2 Q no"),
+        *("que es 7K2Q", "qué es 7K2Q", "que es confirmar 7K2Q", "que 7K2Q", "que es eso de 7K2Q"),
+        *("de que es 7K2Q", "is it 7K2Q", "is it confirm 7K2Q", "is that 7K2Q", "is this 7K2Q"),
+        *("7K2Q que es", "7K2Q de que es", "7K2Q es de que", "es que 7K2Q", "lo de 7K2Q"),
+        *(
+            "eso de 7K2Q",
+            "por 7K2Q",
+            "y 7K2Q",
+            "y es 7K2Q",
+            "y si confirmo 7K2Q",
+            "que confirmar 7K2Q",
+        ),
+        *(
+            "que es el 7K2Q",
+            "what is the code 7K2Q",
+            "the 7K2Q thing",
+            "do 7K2Q",
+            "is the code 7K2Q",
+        ),
+        *("me da 7K2Q", "dio 7K2Q", "of 7K2Q", "7K2Q this", "7K2Q this is", "7K2Q que me dio"),
+    ],
 )
 def test_a_code_that_is_asked_denied_or_misspelt_confirms_nothing(text):
-    assert "confirm" not in [one.intent for one in understand(text, CLIENT).intents]
+    for vocabulary in (CLIENT, OPERATOR):
+        assert all("code" not in one.arguments for one in understand(text, vocabulary).intents)
 
 
 @pytest.mark.parametrize(

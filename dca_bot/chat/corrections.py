@@ -16,6 +16,8 @@ from dca_bot.chat.understanding.machine_words import machine_beside
 from dca_bot.chat.understanding.mood import takes_back
 from dca_bot.chat.understanding.normaliser import Line, Token, lines_of
 from dca_bot.chat.understanding.numbers import in_digits, with_mark
+from dca_bot.core.names import folded
+from dca_bot.ledger.correspondence.confirmations import Confirmation
 from dca_bot.messages.say import CommandRefused
 
 _KEYS = {
@@ -42,11 +44,22 @@ def corrected(incoming: Incoming) -> Invocation | None:
     again = _again(incoming.question, given, incoming) if incoming.question else None
     if again is not None:
         return ask_back(again.line, "")
-    for code in reversed(incoming.codes):
-        again = _again(code.command, given, incoming)
-        if again is not None and again.command.needs_code(again.args):
-            return replace(again, is_plain=True, replaces=code)
-    return None
+    code = _code_meant(given, incoming)
+    again = None if code is None else _again(code.command, given, incoming)
+    if again is None or not again.command.needs_code(again.args):
+        return None
+    return replace(again, is_plain=True, replaces=code)
+
+
+def _code_meant(given: Sequence[_Given], incoming: Incoming) -> Confirmation | None:
+    """Return the only open code; of several, the only code whose command has a name that is given."""
+    names = {token.word for kinds, token in given if "NAME" in kinds}
+    codes = [
+        code
+        for code in incoming.codes
+        if len(incoming.codes) == 1 or names & set(folded(code.command).split())
+    ]
+    return codes[0] if len(codes) == 1 else None
 
 
 def with_machine(incoming: Incoming) -> Invocation | None:
@@ -60,7 +73,8 @@ def with_machine(incoming: Incoming) -> Invocation | None:
     beside = [token for token in tokens if incoming.code(token.raw) != code]
     machine = machine_beside(beside, incoming.vocabulary)
     words = [token.word for token in beside]
-    if not machine or takes_back(words, incoming.vocabulary, is_note=False):
+    is_known = any(one.startswith(folded(machine)) for one in incoming.machines)
+    if not machine or not is_known or takes_back(words, incoming.vocabulary, is_note=False):
         return None
     return replace(incoming.parse(f"{asked.line} {machine}"), is_plain=True, replaces=code)
 
@@ -108,6 +122,12 @@ def _again(command: str, given: Sequence[_Given], incoming: Incoming) -> Invocat
         return None
 
 
+def _has_of(kind: str, key: str, read: Exact) -> bool:
+    """Tell whether a command has an argument of a kind; a client's name in the place of an id is no id."""
+    given = str(read.arguments.get(key, ""))
+    return bool(given) and (kind != "ID" or any(map(str.isdigit, given)))
+
+
 def _changed(
     read: Exact, given: Sequence[_Given], incoming: Incoming
 ) -> Mapping[str, str | int] | None:
@@ -117,7 +137,7 @@ def _changed(
     """
     role, found = incoming.command_set.role, dict[str, str | int]()
     for kinds, token in given:
-        keys = [key for kind in kinds for key in _KEYS[kind] if key in read.arguments]
+        keys = [key for kind in kinds for key in _KEYS[kind] if _has_of(kind, key, read)]
         if len(keys) != 1 or keys[0] in found:
             return None
         line = written(role, read.name, {**read.arguments, keys[0]: token.raw})

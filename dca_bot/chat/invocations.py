@@ -21,6 +21,7 @@ from dca_bot.chat.understanding.intents import (
     NONE,
     REFUSED,
     THANKS,
+    Effect,
     changes,
     intent_of,
 )
@@ -38,8 +39,10 @@ from dca_bot.messages.say import Code, CommandRefused, Say, refuse
 COMMANDS_MAX = 8
 """The commands of a message: each may wait for LNbits."""
 _CODE_LENGTH = 4
-_CHECKED = frozenset({DESTINATION.name, "MACHINE", "MACHINE AMOUNT"})
-"""Arguments of several words that the command itself checks."""
+_MACHINE = frozenset({"MACHINE"})
+_CHECKED = frozenset({DESTINATION.name, "MACHINE AMOUNT"}) | _MACHINE
+"""Arguments of several words that the command itself checks; a machine only once a machine is known."""
+_WITHDRAW = "withdraw"
 
 
 async def read_invocations(
@@ -102,9 +105,12 @@ def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
         raise _how_to_confirm(incoming, named)
     if len(understood.intents) > COMMANDS_MAX:
         raise refuse("unclear.too_many", most=COMMANDS_MAX)
-    # A number that the reading has left out was meant as an argument: `month 3`.
-    is_short = not understood.first.arguments and any(map(str.isdigit, incoming.text))
-    is_asked = understood.certainty is Certainty.ASK and bool(understood.first.arguments)
+    first = understood.first
+    # A number that the reading has left out was meant as an argument: `month 3`. So was `all` in
+    # `withdraw ana all`, which isn't what ana has asked for.
+    is_short = not first.arguments and any(map(str.isdigit, incoming.text))
+    is_short = is_short or (first.intent == _WITHDRAW and "amount" not in first.arguments)
+    is_asked = understood.certainty is Certainty.ASK and bool(first.arguments)
     if incoming.refused is not None and (is_short or not (is_sure or is_asked)):
         return [incoming.refused]
     fixed = _for_client(incoming, understood)
@@ -113,7 +119,7 @@ def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
     if is_sure:
         return _all_or_none(incoming, [_invocation(incoming, one) for one in understood.intents])
     if understood.certainty is Certainty.SURE:
-        why, name = understood.first.arguments["why"], understood.first.arguments.get("command", "")
+        why, name = first.arguments["why"], first.arguments.get("command", "")
         return [refusal(str(why), str(name), incoming.command_set, incoming.currency)]
     return [_asked(incoming, understood)]
 
@@ -122,7 +128,7 @@ def _for_client(incoming: Incoming, understood: Understanding) -> Invocation | N
     """Answer a client's question by a topic, or offer to pass the client's words on; None for other messages.
 
     What is written as a command, has arguments, or is refused is no topic. Where a command may be meant, the
-    topic must be sure.
+    topic must be sure; a setting that may be meant is asked back instead.
     """
     role, first = incoming.command_set.role, understood.first
     is_other = (
@@ -132,12 +138,15 @@ def _for_client(incoming: Incoming, understood: Understanding) -> Invocation | N
     if role == OPERATOR or is_other or incoming.is_for_operators():
         return None
     lines, vocabulary = lines_of(incoming.text), incoming.vocabulary
-    if lines and passes_on(without_courtesy(lines[0].tokens, vocabulary, ()), vocabulary):
-        return offer_contact(incoming.text)
-    topic = topic_of(incoming.text, vocabulary)
+    is_sure = understood.certainty is Certainty.SURE
     is_known = understood.certainty is not Certainty.NONE and first.intent not in (NONE, HELP)
-    is_command = is_known or understood.certainty is Certainty.SURE
-    if topic is not None and (topic.is_sure or not is_command):
+    is_told = is_sure and is_known and first.intent != CONTACT
+    said = without_courtesy(lines[0].tokens, vocabulary, ()) if lines else []
+    if not is_told and passes_on(said, vocabulary):
+        return offer_contact(incoming.text)
+    is_setting = is_known and intent_of(role, first.intent).effect is Effect.SETTING
+    topic = None if is_setting and not is_sure else topic_of(incoming.text, vocabulary)
+    if topic is not None and (topic.is_sure or not (is_known or is_sure)):
         return topic_told(topic.name)
     return offer_contact(incoming.text) if first.intent == CONTACT else None
 
@@ -220,7 +229,8 @@ def _as_written(incoming: Incoming) -> Invocation | None:
     if last is not None and last.verbatim and typed.args.has(last.name):
         return typed
     is_change = changes(incoming.command_set.role, typed.command.name)
-    is_open = last is not None and last.rest and last.name not in _CHECKED and is_change
+    checked = _CHECKED if incoming.machines else _CHECKED - _MACHINE
+    is_open = last is not None and last.rest and last.name not in checked and is_change
     is_whole = last is None or not is_open or not typed.args.has(last.name)
     return typed if is_whole and "?" not in incoming.text else None
 

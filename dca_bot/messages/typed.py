@@ -15,11 +15,12 @@ from dca_bot.messages.say import Typed
 _MARKED = re.compile(r"<([^<>]+)>")
 _PART = re.compile(r"[^\s\[\]|]+")
 _ROLES = ("both", "client", "operator")
+_PERIOD = "period"
 _VALUES = (
     "mode",
     "notify",
     "range",
-    "period",
+    _PERIOD,
     "month",
     "span",
     "view",
@@ -90,7 +91,7 @@ def command_words(language: str) -> CommandWords:
         return CommandWords({}, {}, {}, {})
     lexicon = load_lexicon(language)
     values = {
-        _PERIODS.get(value, value): phrase
+        (_PERIODS if listed == _PERIOD else {}).get(value, value): phrase
         for listed in _VALUES
         for value, phrase in lexicon.shown("values", listed).items()
     }

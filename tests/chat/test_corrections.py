@@ -1,5 +1,7 @@
 """`no, it was 250`: what was asked is dropped, and asked anew with what was meant."""
 
+from datetime import timedelta
+
 import pytest
 from talk import code_in
 
@@ -118,3 +120,46 @@ async def test_other_words_beside_the_code_confirm_nothing(maria, text):
     await maria.tell("op", text.format(code))
     assert await maria.count("deposit WHERE state = 'pending'") == 1
     assert await open_commands(maria) == ["deposit confirm 3"]
+
+
+@pytest.fixture
+async def two(maria):
+    """Codes of two deposits are open; the newer one is juan's."""
+    codes = [code_in(await maria.tell("op", "deposit maria 500"))]
+    maria.clock.at += timedelta(seconds=3)
+    codes.append(code_in(await maria.tell("op", "deposit juan 300")))
+    return maria, codes
+
+
+@pytest.mark.parametrize("text", ["no, maria 250", "no, era 250 para maria"])
+async def test_of_several_codes_the_named_clients_is_put_right(two, text):
+    maria, (_, of_juan) = two
+    assert "deposit of Q250.00 for maria" in await maria.tell("op", text)
+    assert {*await open_commands(maria)} == {"deposit juan 300", "deposit maria 250.00"}
+    assert "of juan, Q300.00, is pending" in await maria.tell("op", of_juan)
+
+
+@pytest.mark.parametrize("text", ["no, 250", "no, it was 250", "sorry, I meant Q250"])
+async def test_of_several_codes_none_is_guessed(two, text):
+    maria, _ = two
+    await maria.tell("op", text)
+    assert {*await open_commands(maria)} == {"deposit juan 300", "deposit maria 500"}
+
+
+async def test_amount_is_no_id_of_a_deposit(maria):
+    await maria.do("op", "deposit maria 500")
+    await maria.tell("op", "deposit confirm maria 500")
+    assert "One deposit at a time" not in await maria.tell("op", "no, it was 250")
+    assert await open_commands(maria) == ["deposit confirm maria 500"]
+
+
+@pytest.mark.parametrize(
+    "text", ["confirm {} is wrong", "confirm {} wait", "confirm {} in a minute", "{} es falso"]
+)
+async def test_word_beside_a_code_is_no_machine_that_nobody_knows(talk, text):
+    await talk.add_client("maria", balance="1000")
+    await talk.do("op", "deposit maria 500")
+    code = code_in(await talk.tell("op", "deposit confirm 2"))
+    await talk.tell("op", text.format(code))
+    assert await open_commands(talk) == ["deposit confirm 2"]
+    assert await talk.count("deposit WHERE state = 'pending'") == 1

@@ -2,7 +2,7 @@
 
 import re
 
-from dca_bot.chat.amounts import is_amount_like
+from dca_bot.chat.amounts import is_amount_like, take_amount
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.operator.find import find_client, find_machine
 from dca_bot.chat.params import Param, read_fiat, read_note, read_number_or_name
@@ -13,7 +13,7 @@ from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
 from dca_bot.messages.lexicon import words_between_numbers
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Say, Typed, refuse
+from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Say, Typed, refuse
 
 _SHOWN_MAX = 5
 _IDS = re.compile("[0-9]+(?:[,-][0-9]+)*")
@@ -101,11 +101,16 @@ def _refuse_more_ids(tx: Tx, first: int, wanted: str) -> None:
 
 def _amount(tx: Tx, wanted: str, currency: str) -> tuple[int | None, str]:
     """Split words into an amount, None without one, and the words for a machine."""
-    first, _, more = wanted.partition(" ")
-    is_name = machines.complete(machines.everything(tx), wanted.split())[1] > 0
-    if is_name or not is_amount_like(first):
+    words = wanted.split()
+    if not words or machines.complete(machines.everything(tx), words)[1]:
         return None, wanted
-    return read_fiat(first, currency), more
+    first, used = take_amount(words, currency, has_note=True)
+    try:
+        return read_fiat(first, currency), " ".join(words[used:])
+    except CommandRefused:
+        if is_amount_like(first):
+            raise
+        return None, wanted
 
 
 def _pending(tx: Tx, deposit_id: int) -> Deposit:

@@ -32,6 +32,7 @@ class Topic:
 def topic_of(text: str, vocabulary: Vocabulary) -> Topic | None:
     """Return the topic of a message of one line; None where a command's examples are nearer.
 
+    >>> from dca_bot.chat.understanding.reading import vocabulary_of
     >>> topic_of("cuánto cobran de comisión", vocabulary_of("client", ("es",))).name
     'cost'
     """

@@ -3,6 +3,7 @@
 A person can have several open codes; the same command again makes the command's earlier code void.
 """
 
+import re
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from dca_bot.ledger.store.instants import instant, micros
 OPEN_MAX = 8
 """A person's open codes, as many as a message may have commands; a further code makes the oldest void."""
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_PRODUCT = re.compile("[0-9]+X[0-9]+")
+"""A code that would be read as a product: `2X50`."""
 _OPEN = "pubkey = ? AND used_at IS NULL AND expires_at >= ?"
 
 
@@ -39,7 +42,7 @@ def issue(tx: Tx, pubkey: str, *, command: str, effect: str, now: datetime, rand
     tx.execute("DELETE FROM confirmation WHERE expires_at < ?", (micros(now - CODE_LIFE),))
     taken = {row["code"] for row in tx.execute("SELECT code FROM confirmation")}
     code = _new_code(random)
-    while code in taken:
+    while code in taken or _PRODUCT.fullmatch(code):
         code = _new_code(random)
     tx.execute(
         "INSERT INTO confirmation (code, pubkey, command, effect, expires_at) VALUES (?, ?, ?, ?, ?)",

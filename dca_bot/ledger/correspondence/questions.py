@@ -8,7 +8,11 @@ from dca_bot.ledger.store.instants import micros
 
 
 def put(tx: Tx, pubkey: str, command: str, *, now: datetime) -> None:
-    """Keep the question to a person, in place of an earlier question; `command` as commands are written."""
+    """Keep the question to a person, in place of an earlier question; `command` as commands are written.
+
+    Everybody's questions that are over go, as a question may have a person's own words.
+    """
+    tx.execute("DELETE FROM question WHERE expires_at < ?", (micros(now),))
     tx.execute(
         "INSERT INTO question (pubkey, command, expires_at) VALUES (?1, ?2, ?3)"
         " ON CONFLICT (pubkey) DO UPDATE SET command = ?2, expires_at = ?3",

@@ -13,8 +13,8 @@ from pathlib import Path
 from dca_bot.ledger.store.ledger_files import LOCK_FILE
 
 KEPT = 200
-_BYTES_MAX = 2**16
-"""Size from which the file is written anew, with the last ids."""
+_BYTES_READ = 2**16
+"""The end of the file that is read, which has far more than the last ids."""
 _INSTANCE = re.compile(rb"[0-9a-f]{16}")
 
 
@@ -23,21 +23,18 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
 
     A file that can't be read or written counts as empty: the operators are asked then.
     """
-    path, before = data_dir / LOCK_FILE, instances(data_dir)
-    with suppress(OSError):
-        is_long = path.exists() and path.stat().st_size > _BYTES_MAX
-        with path.open("wb" if is_long else "ab") as file:
-            for one in (*(before if is_long else ()), instance):
-                # The first line break ends a line that a power cut has torn.
-                file.write(f"\n{one}\n".encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
+    before = instances(data_dir)
+    with suppress(OSError), (data_dir / LOCK_FILE).open("ab") as file:
+        # The first line break ends a line that a power cut has torn.
+        file.write(f"\n{instance}\n".encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
     return frozenset(before)
 
 
 def instances(data_dir: Path) -> list[str]:
     """Return the last 200 processes of a folder; the newest one may still run."""
-    with suppress(OSError):
-        found = _INSTANCE.findall(data_dir.joinpath(LOCK_FILE).read_bytes())
-        return [one.decode("ascii") for one in found[-KEPT:]]
+    with suppress(OSError), (data_dir / LOCK_FILE).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _BYTES_READ))
+        return [one.decode("ascii") for one in _INSTANCE.findall(file.read())[-KEPT:]]
     return []

@@ -144,3 +144,19 @@ async def test_words_that_are_not_sent_are_forgotten(maria):
     await maria.tell("maria", "yes")
     assert await maria.count("task") == 0
     assert await maria.sql("SELECT * FROM question WHERE pubkey = ?", PEOPLE["maria"]) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["I want to stop", "i want to stop saving", "quiero dejar de ahorrar"]
+)
+async def test_wish_to_stop_is_asked_back(maria, text):
+    told = await maria.tell("maria", text)
+    assert told.splitlines()[0] in ("Did you mean: pause", "¿Quiso decir: pausar?"), told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("tell the price", "price"), ("ask the balance", "balance")]
+)
+async def test_what_is_asked_of_the_bot_is_told(maria, text, said):
+    told = await maria.tell("maria", text)
+    assert "operator" not in told, (said, told)

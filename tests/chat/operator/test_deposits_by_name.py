@@ -98,6 +98,9 @@ async def test_client_without_a_pending_deposit_is_told_of(maria):
         "si llega el efectivo meto lo de maria",
         "no le pague a maria",
         "ya le pagué a maria?",
+        "I haven't paid maria",
+        "we haven't put maria's money in",
+        "nobody paid maria",
     ],
 )
 async def test_what_is_not_said_to_be_done_prepares_nothing(maria, text):
@@ -154,3 +157,38 @@ async def test_other_open_codes_follow_without_empty_lines(maria):
     told = await maria.tell("op", "deposit maria 30")
     _, _, more = told.partition("Or: cancel\n")
     assert [line.partition(":")[0] for line in more.splitlines()] == ["Still waiting, too"] * 2
+
+
+@pytest.mark.parametrize("text", ["maria paid", "maria gave the money", "maria paid me back"])
+async def test_client_who_paid_is_paid_nothing_at_once(maria, text):
+    await maria.do("maria", "withdraw 200")
+    await maria.tell("op", text)
+    assert await maria.count("confirmation WHERE used_at IS NULL") == 0
+
+
+@pytest.mark.parametrize("text", ["withdraw maria all", "withdraw maria half"])
+async def test_words_that_are_no_amount_are_not_dropped(maria, text):
+    await maria.do("maria", "withdraw 200")
+    assert "amount" in await maria.tell("op", text)
+    assert await maria.count("confirmation WHERE used_at IS NULL") == 0
+    assert await maria.count("question") == 0
+
+
+@pytest.mark.parametrize(
+    "amount", ["Q300", "Q 300", "GTQ 300", "if it is in", "not yet", "tomorrow"]
+)
+async def test_without_known_machines_an_amount_counts_and_other_words_prepare_nothing(
+    talk, amount
+):
+    await talk.add_client("maria", balance="1000")
+    await talk.do("op", "deposit maria 500")
+    await talk.tell("op", f"deposit confirm maria {amount}")
+    assert await talk.count("confirmation WHERE used_at IS NULL") == 0
+
+
+async def test_amount_with_its_currency_names_the_deposit(talk):
+    await talk.add_client("maria", balance="1000")
+    await talk.do("op", "deposit maria 500")
+    for amount in ("Q500", "Q 500", "GTQ 500"):
+        asked = await talk.tell("op", f"deposit confirm maria {amount}")
+        assert asked.startswith("Confirm deposit 2: Q500.00 go to the balance of maria now.\n")

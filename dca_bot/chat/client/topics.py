@@ -39,6 +39,7 @@ TOPICS: Mapping[str, Callable[[Context], Say]] = {
     "how": _how,
     "cost": _cost,
     "safe": lambda _ctx: Say("topic.safe"),
+    "codes": lambda _ctx: Say("topic.codes"),
     "phone": lambda _ctx: Say("topic.phone"),
     "stop": lambda _ctx: Say("topic.stop"),
     "least": _least,

@@ -27,7 +27,7 @@ from dca_bot.chat.understanding.intents import (
 )
 from dca_bot.chat.understanding.lines import without_courtesy
 from dca_bot.chat.understanding.meaning import Certainty, Intended, Understanding
-from dca_bot.chat.understanding.mood import passes_on
+from dca_bot.chat.understanding.mood import only_denies, passes_on
 from dca_bot.chat.understanding.normaliser import lines_of
 from dca_bot.chat.understanding.reading import understand
 from dca_bot.chat.understanding.topics import topic_of
@@ -202,7 +202,9 @@ def _asked(incoming: Incoming, understood: Understanding) -> Invocation | Say:
     is_named = understood.certainty is Certainty.NONE or len(incoming.text.split()) > 1
     if is_named and incoming.is_for_operators():
         return Say("unknown.nothing")
-    kept = "" if incoming.command_set.role == OPERATOR else incoming.text
+    lines, vocabulary = lines_of(incoming.text), incoming.vocabulary
+    is_no = bool(lines) and only_denies(lines[0].tokens, vocabulary)
+    kept = "" if is_no or incoming.command_set.role == OPERATOR else incoming.text
     if understood.certainty is Certainty.NONE:
         return not_understood(understood.nearest, kept)
     first = understood.first

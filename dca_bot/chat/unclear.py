@@ -46,10 +46,12 @@ def declined() -> Invocation:
 def not_understood(nearest: tuple[str, ...], to_pass_on: str = "") -> Invocation:
     """Return the answer to words that no command fits; `nearest`: commands that may be meant.
 
-    `to_pass_on`: a client's words that a yes sends to the operators; words of one or two are never sent.
+    `to_pass_on`: a client's words that a yes sends to the operators. One or two words, and numbers, letters
+    and signs beside, are never sent.
     """
     names = "\n".join(nearest)
-    if len(to_pass_on.split()) < _SENTENCE_MIN:
+    words = [word for word in to_pass_on.split() if sum(map(str.isalpha, word)) > 1]
+    if len(words) < _SENTENCE_MIN:
         return Invocation(_NOT_UNDERSTOOD, Args({"COMMAND": names}), "")
     args = {"COMMAND": names, "TEXT": f"{_CONTACT} {to_pass_on}"}
     return Invocation(_OR_PASS_ON, Args(args), "")

@@ -293,6 +293,17 @@ async def test_operator_declines_a_request(maria):
     assert (await maria.client("maria")).balance_minor == 100_000
 
 
+@pytest.mark.parametrize(
+    "text", ["cancel maria's withdrawal of 500", "cancela el retiro de maria de 500"]
+)
+async def test_request_that_the_operator_cancels_is_declined_and_not_paid(maria, text):
+    await maria.do("maria", "withdraw 500")
+    told = await maria.tell("op", text)
+    assert told == "Did you mean: withdraw maria 0\nReply yes or no."
+    assert "The balance stays" in await maria.tell("op", "yes")
+    assert await open_tasks(maria) == []
+
+
 async def test_reply_leaves_a_request_for_cash_open_and_says_so(maria):
     await maria.do("maria", "withdraw 500")
     told = await maria.tell("op", "reply maria Tomorrow at five")

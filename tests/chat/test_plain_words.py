@@ -201,16 +201,21 @@ async def test_message_in_plain_words_runs_once(maria):
 
 @pytest.mark.parametrize(
     "text",
-    ["si mijo porfavor", "sí, dele", "ta bueno", "yup lfg", "yea do it", "sure thing", "bet"],
+    [
+        *("si mijo porfavor", "sí, dele", "ta bueno", "yup lfg", "yea do it", "sure thing", "bet"),
+        *("Sí, envíelo", "si digale", "si digame", "si parele", "si esa", "aja si", "ajá"),
+        *("sip", "ye", "orale pues"),
+    ],
 )
 async def test_yes_as_people_say_it_answers_the_question(maria, text):
     assert "Did you mean: pause" in await maria.tell("maria", "please stop buying for me")
     assert "paused" in (await maria.tell("maria", text)).lower()
 
 
-async def test_condition_that_begins_like_a_yes_answers_no_question(maria):
+@pytest.mark.parametrize("text", ["si baja el precio", "sí pero mañana", "ok no", "sí?"])
+async def test_condition_that_begins_like_a_yes_answers_no_question(maria, text):
     assert "Did you mean: pause" in await maria.tell("maria", "please stop buying for me")
-    await maria.tell("maria", "si baja el precio")
+    await maria.tell("maria", text)
     assert "paused" not in (await maria.tell("maria", "settings")).lower()
 
 

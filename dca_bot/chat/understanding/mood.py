@@ -8,6 +8,7 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary, begun
 
 _YES = ("s\u00ed", "si,", "si.")
 """Beginnings that are a yes; `si` alone begins a condition."""
+_DENIAL_MAX = 4
 
 
 class Mood(Enum):
@@ -60,6 +61,14 @@ def passes_on(tokens: Sequence[Token], vocabulary: Vocabulary) -> bool:
     words = [token.word for token in tokens]
     length = begun(words, vocabulary.list_of("mood", "passing"))
     return 0 < length < len(words)
+
+
+def only_denies(tokens: Sequence[Token], vocabulary: Vocabulary) -> bool:
+    """Tell whether a short line says no and nothing more: `no gracias, ya no`."""
+    words = {token.word for token in tokens}
+    negations = vocabulary.list_of("mood", "negations")
+    is_short = len(tokens) <= _DENIAL_MAX and not words.isdisjoint(negations)
+    return is_short and words <= negations | vocabulary.small
 
 
 def takes_back(words: Sequence[str], vocabulary: Vocabulary, *, is_note: bool) -> bool:

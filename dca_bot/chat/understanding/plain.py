@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dca_bot.chat.understanding.arguments import OPERATOR, Names
+from dca_bot.chat.understanding.cash_out import paid_out, taken_back
 from dca_bot.chat.understanding.exact import Refused, called
 from dca_bot.chat.understanding.examples import POINT
 from dca_bot.chat.understanding.grammar import Exact, runs_at_once
@@ -54,6 +55,7 @@ _LEAD_SURE, _LIKELY = 16, 6
 _ASKED_MAX = 2
 _NEAREST_MAX = 3
 _TYPO_TOKENS_MAX = 2
+_LASTING = frozenset({"pause", "client pause"})
 _SIGN_MAX = 2
 """Shorter words are signs of currencies, and parts of sentences too."""
 
@@ -63,8 +65,13 @@ def read_plain(
 ) -> Understanding:
     """Return the meaning of a line of plain words; `tokens` are the line's without greetings and courtesy."""
     heard = hear(line, tokens, vocabulary, names)
+    back = taken_back(heard)
+    if back is not None:
+        return back
     ranked = ranked_by_both(heard)
     found = _judged(ranked, heard) if ranked else NOTHING
+    if found.first.intent == "deposit":
+        found = paid_out(heard) or found
     if found.certainty is not Certainty.NONE:
         return found
     tells = (one.intent for one in ranked if one.points > 0 and not changes(heard.role, one.intent))
@@ -134,6 +141,10 @@ def _mood(best: Candidate, heard: Heard) -> Mood:
     """Return the mood of a line, without the text that a command would pass on."""
     tokens = heard.tokens
     used = [tokens[place].word for place in best.used]
+    if best.intent in _LASTING:  # `pause until monday`: the pause itself has no condition.
+        untils = heard.vocabulary.list_of("mood", "untils")
+        end = next((n for n, one in enumerate(tokens) if n and one.word in untils), len(tokens))
+        tokens = tokens[:end]
     is_text = heard.role == OPERATOR and intent_of(OPERATOR, best.intent).effect is Effect.TEXT
     if is_text and best.used:
         tokens = tokens[: max(best.used) + 1]

@@ -17,7 +17,7 @@ SPECIAL = {THANKS, NONE, REFUSED}
 PARTS = {
     *("no", "code"),
     *("groups", "spelling", "small", "polite", "mood", "joining", "yes", "numbers", "values"),
-    *("people", "dictated", "placeholders", "commands", "both", *ROLES),
+    *("people", "cash", "dictated", "placeholders", "commands", "both", *ROLES),
 }
 
 

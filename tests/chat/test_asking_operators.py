@@ -294,7 +294,12 @@ async def test_operator_declines_a_request(maria):
 
 
 @pytest.mark.parametrize(
-    "text", ["cancel maria's withdrawal of 500", "cancela el retiro de maria de 500"]
+    "text",
+    [
+        "cancel maria's withdrawal of 500",
+        "cancela el retiro de maria de 500",
+        "el retiro de maria cancélelo",
+    ],
 )
 async def test_request_that_the_operator_cancels_is_declined_and_not_paid(maria, text):
     await maria.do("maria", "withdraw 500")

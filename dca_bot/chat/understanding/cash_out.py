@@ -4,7 +4,7 @@ The order of the words decides: `gave ana 300` isn't `ana gave 300`. Phrases of 
 Both readings are asked back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dca_bot.chat.understanding.arguments import OPERATOR, Said
 from dca_bot.chat.understanding.exact import Refused
@@ -46,12 +46,21 @@ def paid_out(heard: Heard) -> Understanding | None:
 
 
 def _takes_back(said: Sequence[Said], vocabulary: Vocabulary) -> bool:
-    """Tell whether a word like `cancel` stands before a word like `withdrawal`."""
-    back, called = (vocabulary.list_of("cash", key) for key in ("back", "withdrawals"))
+    """Tell whether a word like `cancel` stands close before a word like `withdrawal`, or behind."""
+    back, back_it, called = (
+        vocabulary.list_of("cash", key) for key in ("back", "back_it", "withdrawals")
+    )
+    return _is_close(said, back, called, vocabulary) or _is_close(said, called, back_it, vocabulary)
+
+
+def _is_close(
+    said: Sequence[Said], first: Collection[str], second: Collection[str], vocabulary: Vocabulary
+) -> bool:
+    """Tell whether a word of `second` stands behind a word of `first`, close by."""
     for place, one in enumerate(said):
-        behind = said[place + 1 : place + _BETWEEN_MAX + 2] if one.token.word in back else ()
+        behind = said[place + 1 : place + _BETWEEN_MAX + 2] if one.token.word in first else ()
         for count, later in enumerate(behind):
-            if later.token.word in called:
+            if later.token.word in second:
                 return all(_is_beside(other, vocabulary) for other in behind[:count])
     return False
 
@@ -69,7 +78,7 @@ def _client_gets(said: Sequence[Said], vocabulary: Vocabulary) -> bool:
     is_given = not gives.isdisjoint(before) and us.isdisjoint(before)
     # `unos 500 a ana` may be either.
     is_to = last in to or (last in whom and not theirs.isdisjoint(behind))
-    is_bare = is_to and all(_is_beside(one, vocabulary) for one in said)
+    is_bare = is_to and gets.isdisjoint(before) and all(_is_beside(one, vocabulary) for one in said)
     is_got = not gets.isdisjoint(behind[:2])
     return (is_given and last in gives | to | whom) or is_bare or is_got
 

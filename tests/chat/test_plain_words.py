@@ -105,7 +105,17 @@ async def test_what_cannot_be_paid_has_a_sentence_of_its_own(maria, text, said):
     assert "name@example.com" in told
 
 
-@pytest.mark.parametrize("text", ["Muchas gracias 🙏", "mil gracias", "muchas gracias"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Muchas gracias 🙏", "mil gracias", "muchas gracias", "gracias crack 🔥"),
+        *(
+            "thank you very much for your help sir",
+            "Muchísimas gracias campeón",
+            "Dios se lo pague 🙏",
+        ),
+    ],
+)
 async def test_thanks_of_polite_words_alone_are_thanks(maria, text):
     assert await maria.tell("maria", text) in ("You're welcome!", "With pleasure!")
 

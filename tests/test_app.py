@@ -111,9 +111,10 @@ class Lnbits:
 
 
 class Relays:
-    """Brings what is put into `inbox`, and keeps what is sent."""
+    """Brings what is put into `inbox`, written at the `clock`'s time, and keeps what is sent."""
 
     def __init__(self):
+        self.clock = None
         self.inbox = asyncio.Queue()
         self.sent = []
         self.ended = False
@@ -161,7 +162,9 @@ class Relays:
 
     def put(self, text):
         self.inbox.put_nowait(
-            IncomingMessage(text, OPERATOR.public_key, text, NOW, DmProtocol.NIP17, "wss://r")
+            IncomingMessage(
+                text, OPERATOR.public_key, text, self.clock.now(), DmProtocol.NIP17, "wss://r"
+            )
         )
 
 
@@ -189,6 +192,7 @@ async def bot(tmp_path):
     )
 
     def start(**lamassu):
+        bot.relays.clock = bot.clock
         outside = Outside(
             source=bot.lamassu,
             wallet=bot.lnbits,

@@ -21,10 +21,7 @@ ZONE, OFFSET = "America/Guatemala", timedelta(hours=-6)
 
 def simulated(expiry_shift=timedelta(), stage=SimulatedStage) -> comparison.Answers:
     loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(comparison.play(stage(loop, expiry_shift)))
-    finally:
-        loop.close()
+    return loop.run_until_complete(comparison.play(stage(loop, expiry_shift)))
 
 
 def real(server, node, other) -> comparison.Answers:

@@ -24,7 +24,7 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
     A file that can't be read or written counts as empty: the operators are asked then.
     """
     before = instances(data_dir)
-    with suppress(OSError), (data_dir / LOCK_FILE).open("ab") as file:
+    with suppress(OSError), data_dir.joinpath(LOCK_FILE).open("ab") as file:
         # The first line break ends a line that a power cut has torn.
         file.write(f"\n{instance}\n".encode("ascii"))
         file.flush()
@@ -34,7 +34,7 @@ def note_instance(data_dir: Path, instance: str) -> frozenset[str]:
 
 def instances(data_dir: Path) -> list[str]:
     """Return the last 200 processes of a folder; the newest one may still run."""
-    with suppress(OSError), (data_dir / LOCK_FILE).open("rb") as file:
+    with suppress(OSError), data_dir.joinpath(LOCK_FILE).open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _BYTES_READ))
         return [one.decode("ascii") for one in _INSTANCE.findall(file.read())[-KEPT:]]
     return []

@@ -42,7 +42,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -57,8 +57,11 @@ $(VENV)/.complete: pyproject.toml deploy/constraints.txt $(call unless_whole,$(V
 demo: setup
 	@STAY=$(STAY) $(BIN)/dca-bot demo
 
+# The checks and the tests side by side, as much of a test is waiting.
 test: setup
-	@$(MAKE) --no-print-directory -j 2 lint bytecode
+	@$(MAKE) --no-print-directory -j 2 lint all-tests
+
+all-tests: bytecode
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
 
 # Pytest's own bytecode of the tests, which in a new clone each worker would make for itself. An error is

@@ -18,10 +18,10 @@ PLAN = Plan(days=1)
 SCRIPT = Path(__file__).with_name("simulate.py")
 
 
-@pytest.mark.slow(25)
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_world_keeps_all_promises(seed, tmp_path):
-    found = play(seed, replace(PLAN, days=3), tmp_path)
+    found = play(seed, replace(PLAN, days=2), tmp_path)
     assert isinstance(found, Figures), found.what
     assert found.kills > 20
     assert found.distributions > 10

@@ -62,7 +62,7 @@ def without_courtesy(
 
 
 def _read_part(line: Line, vocabulary: Vocabulary, names: Names) -> Understanding:
-    line = replace(line, tokens=tuple(with_dictated(line.tokens, vocabulary)))
+    line = replace(line, tokens=tuple(with_dictated(line.tokens, vocabulary, names)))
     return with_exact_amount(_as_said(line, vocabulary, names), line, vocabulary)
 
 

@@ -55,6 +55,13 @@ def test_dictated_address_is_written_with_its_signs(text, address):
     assert found.certainty is Certainty.SURE
 
 
+@pytest.mark.parametrize("name", ["tere 21", "maria jose", "beto xyz"])
+@pytest.mark.parametrize("before", ["", "wallet ", "mi billetera es "])
+def test_address_that_lacks_a_word_is_somebody_elses(before, name):
+    found = understand(f"{before}{name} arroba blink punto sv", CLIENT)
+    assert "destination" not in found.first.arguments
+
+
 def test_operator_dictates_a_clients_address():
     found = understand("client wallet ana tere arroba blink punto sv", OPERATOR, {"ana"})
     assert found.first.arguments == {"name": "ana", "destination": "tere@blink.sv"}

@@ -165,7 +165,9 @@ class Alarms:
             outbox.hurry(tx, now, alarms_at=now + _HELD_BACK if was_long else now)
         self._note_look(tx, now)
         known = alarms.everything(tx)
-        told = [self._see_part(tx, part, known, now) for part in self.signals.parts.values()]
+        # The event loop may note a further part meanwhile.
+        parts = tuple(self.signals.parts.values())
+        told = [self._see_part(tx, part, known, now) for part in parts]
         if any(told):
             known = alarms.everything(tx)
         told.append(self._see_polls(tx, known, now))

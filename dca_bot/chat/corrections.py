@@ -53,12 +53,10 @@ def corrected(incoming: Incoming) -> Invocation | None:
 
 def _code_meant(given: Sequence[_Given], incoming: Incoming) -> Confirmation | None:
     """Return the only open code; of several, the only code whose command has a name that is given."""
-    names = {token.word for kinds, token in given if "NAME" in kinds}
-    codes = [
-        code
-        for code in incoming.codes
-        if len(incoming.codes) == 1 or names & set(folded(code.command).split())
-    ]
+    codes = list(incoming.codes)
+    if len(codes) > 1:
+        names = {token.word for kinds, token in given if "NAME" in kinds}
+        codes = [one for one in codes if not names.isdisjoint(folded(one.command).split())]
     return codes[0] if len(codes) == 1 else None
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from ingest_bench import HOUR, NOW, cash_out
-from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
+from payout_bench import programme
 from scaffold import open_ledger
 from test_alarms import Tower
 from test_outbox import ANA, Office
@@ -17,7 +17,6 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.payouts.reconcile import record_unknown
 from dca_bot.jobs.signals import SLEEP_MAX_S, pause_until
-from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
@@ -32,15 +31,9 @@ async def database(tmp_path):
 
 
 @pytest.fixture
-async def bench(tmp_path):
+async def bench(make_scripted):
     """A client, and a scripted LNbits."""
-    clock = HandClock(NOW)
-    wallet = ScriptedWallet(clock)
-    bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(), clock)
-    await bench.open()
-    await bench.client("ana", Destination(INVOICE_KEY, "key"), minor=10**6)
-    yield bench
-    await bench.database.aclose()
+    return await make_scripted()
 
 
 async def test_poll_that_finds_nothing_new_is_two_transactions(make_ingest):

@@ -43,8 +43,8 @@ def read_answer(text: str, vocabulary: Vocabulary) -> Answer:
         commands = vocabulary.values("commands", "both")
         return Answer(is_no=True, is_cancel=commands.get(_said(tokens)) == "cancel")
     said = _said(tokens)
-    is_yes = all(token.word in yes | around for token in tokens)
-    is_yes = is_yes and any(token.word in yes for token in tokens)
+    words = {token.word for token in tokens}
+    is_yes = words <= yes | around and not words.isdisjoint(yes)
     return Answer(
         is_yes=is_yes or said in yes,
         is_soft=said in vocabulary.list_of("yes", "soft"),

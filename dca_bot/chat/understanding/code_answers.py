@@ -18,11 +18,10 @@ def code_in_answer(tokens: Sequence[Token], vocabulary: Vocabulary) -> str:
 
     `tokens`: of a line, without courtesy.
     """
-    yes = frozenset(one for one in vocabulary.list_of("yes", "words") if len(one) > 1)
-    wrapping = {side: yes | vocabulary.list_of("code", side) for side in ("before", "after")}
+    before, after = vocabulary.around_codes
     words, found, place = [token.word for token in tokens], "", 0
     while place < len(words):
-        length = begun(words[place:], wrapping["after" if found else "before"])
+        length = begun(words[place:], after if found else before)
         if not length and found:
             return ""
         if not length:

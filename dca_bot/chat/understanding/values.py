@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dca_bot.chat.understanding.arguments import Said
 from dca_bot.chat.understanding.grammar import MONTHS, Exact
 from dca_bot.chat.understanding.normaliser import Token
-from dca_bot.chat.understanding.vocabulary import Vocabulary
+from dca_bot.chat.understanding.vocabulary import PHRASE_WORDS_MAX, Vocabulary
 from dca_bot.core.periods import MONTH_WORDS
 
 PERIODS = {"day": "", "week": "weekly", "month": "monthly"}
 """How the periods of the lexicons are written in commands; a limit is a day's by itself."""
-_PHRASE_WORDS_MAX = 4
 _SHORT_WORD = 2
 _SHORT_MONTH = 3
 """Short names of months are beginnings of other words in plain words: `mar`, `sep`."""
@@ -18,7 +17,7 @@ _SHORT_MONTH = 3
 
 def begins_with(tokens: Sequence[Token], phrases: Mapping[str, str]) -> tuple[str, int]:
     """Return the meaning of the longest phrase at the beginning, and how many tokens the phrase has."""
-    words = [token.word for token in tokens[:_PHRASE_WORDS_MAX]]
+    words = [token.word for token in tokens[:PHRASE_WORDS_MAX]]
     while words:
         found = phrases.get(" ".join(words))
         if found is not None:

@@ -19,8 +19,9 @@ STRENGTHS = {"sure": (10, 3), "likely": (6, 2), "hint": (3, 1)}
 """The points of a phrase by its strength: for the first word, and for each further word."""
 PLACES = frozenset({"NAME", "AMOUNT", "ID", "NPUB", "DESTINATION", "PERCENT"})
 """Words of a phrase that stand for an argument."""
+PHRASE_WORDS_MAX = 4
+"""The words of the longest phrase that is looked for at the beginning or the end of a line."""
 _BOTH = "both"
-_PHRASE_WORDS_MAX = 4
 _SEEN_MAX = 20_000
 
 
@@ -119,6 +120,12 @@ class Vocabulary:
         return self._values[path]
 
     @cached_property
+    def around_codes(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the phrases before a code in an answer, and those after; a letter alone is no yes there."""
+        yes = frozenset(one for one in self.list_of("yes", "words") if len(one) > 1)
+        return yes | self.list_of("code", "before"), yes | self.list_of("code", "after")
+
+    @cached_property
     def cues(self) -> tuple[Cue, ...]:
         """Return the phrases of the role and of both roles; equal phrases of two languages once."""
         found: dict[tuple[str, tuple[frozenset[str], ...]], int] = {}
@@ -204,7 +211,7 @@ class Vocabulary:
 
 def begun(words: Sequence[str], phrases: Collection[str]) -> int:
     """Return how many words the longest phrase has with which words begin; 0 without one."""
-    left = words[:_PHRASE_WORDS_MAX]
+    left = words[:PHRASE_WORDS_MAX]
     while left and " ".join(left) not in phrases:
         left = left[:-1]
     return len(left)
@@ -212,7 +219,7 @@ def begun(words: Sequence[str], phrases: Collection[str]) -> int:
 
 def ended(words: Sequence[str], phrases: Collection[str]) -> int:
     """Return how many words the longest phrase has with which words end; 0 without one."""
-    left = words[-_PHRASE_WORDS_MAX:]
+    left = words[-PHRASE_WORDS_MAX:]
     while left and " ".join(left) not in phrases:
         left = left[1:]
     return len(left)

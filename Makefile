@@ -7,7 +7,7 @@
 # make format  brings the code into shape
 # make bench   prints figures, on real parts
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
-# make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3
+# make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3, or HOURS=2
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
 # make planted   plants faults into the program, and prints which seed of the simulation notices each
 # make conformance   plays one scenario on the simulated LNbits and on real ones, and prints the answers
@@ -31,6 +31,7 @@ JOBS ?= 6
 SEED ?= 1
 SEEDS ?= 20
 DAYS ?= 3
+HOURS ?= 0
 POINTS ?= 0
 NODE_APPS := tests/reach/node
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
@@ -93,7 +94,7 @@ transcripts: setup
 	@$(BIN)/python tests/transcripts/play.py
 
 simulate: setup
-	@$(BIN)/python tests/simulation/simulate.py --seed $(SEED) --seeds $(SEEDS) --days $(DAYS)
+	@$(BIN)/python tests/simulation/simulate.py --seed $(SEED) --seeds $(SEEDS) --hours $(HOURS) --days $(DAYS)
 
 planted: setup
 	@$(BIN)/python tests/simulation/planted.py

@@ -29,15 +29,26 @@ def main() -> int:
     """Play the seeds that the command line names."""
     given = _parser().parse_args()
     logging.disable(logging.CRITICAL)
-    seeds = range(given.seed, given.seed + given.seeds)
     one = partial(_told, plan=Plan(days=given.days), shrinks=not given.whole)
+    played = []
     with ProcessPoolExecutor(given.jobs) as pool:
-        played = []
-        for text, world in pool.map(one, seeds):
-            _say(text)
-            played.append(world)
+        for seeds in _rounds(given.seed, given.seeds, given.hours, 4 * given.jobs):
+            for text, world in pool.map(one, seeds):
+                _say(text)
+                played.append(world)
     _say(_summary(played))
     return 0 if all(world.figures for world in played) else 1
+
+
+def _rounds(first: int, count: int, hours: float, size: int) -> Iterator[range]:
+    """Yield the seeds, `size` at a time: `count` of them, or as many as `hours` let begin."""
+    if not hours:
+        yield range(first, first + count)
+        return
+    end = time.monotonic() + hours * 3600
+    while time.monotonic() < end:
+        yield range(first, first + size)
+        first += size
 
 
 def _say(text: str) -> None:
@@ -49,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    parser.add_argument(
+        "--hours", type=float, default=0, help="as many seeds as begin in so many hours"
+    )
     parser.add_argument("--days", type=int, default=3, help="the days with faults of each world")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="worlds at the same time")
     parser.add_argument("--whole", action="store_true", help="don't look for a simpler plan")

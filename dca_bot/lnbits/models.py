@@ -15,7 +15,8 @@ from dca_bot.faults import LnbitsFault
 
 # BOLT11 has 35 bits for the date, the year 3058; an expiry may be written longer, but isn't.
 _BOLT11_TIME_S_END = 1 << 35
-
+# How LNbits names its own row of a payment to another of its wallets.
+_INSIDE = "internal_"
 
 _PaymentHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -70,6 +71,7 @@ class PaymentRow(BaseModel):
             external_id=self.known_external_id(),
             preimage=self.preimage or "",
             extra=self.extra or {},
+            is_inside=self.checking_id.startswith(_INSIDE),
         )
 
     def to_credit(self) -> Credit:

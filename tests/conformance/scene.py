@@ -242,7 +242,8 @@ class Scene:
         extra = [*(f"{name}={given[name]}" for name in sorted(given) if name not in _FIAT)]
         extra += sorted(_FIAT & given.keys())
         return (
-            f"{self._short(payment)} fee {payment.fee_msat} {proof or 'unproven'}"
+            f"{self._short(payment)} {'inside' if payment.is_inside else 'outside'}"
+            f" fee {payment.fee_msat} {proof or 'unproven'}"
             f" id={payment.external_id} {extra} {payment.seen_at}"
         )
 

@@ -170,8 +170,10 @@ class Lnbits:
         if self.mischief.strikes(0.2):
             return PayReply(PayAnswer.RATE_LIMITED, "LNbits limits the rate of requests.")
         if is_inside:
-            return self._pay_inside(self._row(made, external_id, extra, 0), made)
-        return self._pay_outside(self._row(made, external_id, extra, reserve_msat), made)
+            row = self._row(made, external_id, extra, 0, is_inside=True)
+            return self._pay_inside(row, made)
+        row = self._row(made, external_id, extra, reserve_msat, is_inside=False)
+        return self._pay_outside(row, made)
 
     def _refusal(
         self, made: MadeInvoice, status: PaymentStatus | None, reserve_msat: int
@@ -242,7 +244,13 @@ class Lnbits:
             made.received_at = self.time.now()
 
     def _row(
-        self, made: MadeInvoice, external_id: str, extra: Mapping[str, Any], reserve_msat: int
+        self,
+        made: MadeInvoice,
+        external_id: str,
+        extra: Mapping[str, Any],
+        reserve_msat: int,
+        *,
+        is_inside: bool,
     ) -> OutgoingRow:
         payment = Payment(
             payment_hash=made.invoice.payment_hash,
@@ -252,6 +260,7 @@ class Lnbits:
             seen_at=None,
             external_id=external_id,
             extra={**extra, **self._fiat_of(made.invoice.amount_msat)},
+            is_inside=is_inside,
         )
         row = OutgoingRow(len(self.rows), payment, made.invoice.bolt11)
         self.rows.append(row)

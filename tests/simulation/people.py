@@ -314,7 +314,8 @@ class Operator(Person):
                 return self._cash_out_answer(hold)
             case "payout", "may_have_left":
                 self.lnbits.mend()
-                return ""  # The bot looks again each hour.
+                # The bot looks again each hour, where it can.
+                return f"hold accept {hold.id}" if hold.looks > 1 else ""
             case "payout", "failed_to_address":
                 return self._doubt_answer(hold)
             case "payout", "known_payout" if self.lnbits.has_lied(hold.ref):

@@ -45,7 +45,8 @@ class Payment:
     """An outgoing row of the source wallet.
 
     `amount_msat` is negative, `fee_msat` 0 or more; `preimage` may be empty; `extra` is the bot's
-    own. `seen_at`: when the ledger first saw the payment, by the bot's clock; None straight from
+    own. `is_inside`: LNbits has the payee's wallet too, so that the payee's row alone tells whether the
+    sats arrived. `seen_at`: when the ledger first saw the payment, by the bot's clock; None straight from
     LNbits, as LNbits' clock decides nothing.
     """
 
@@ -57,6 +58,7 @@ class Payment:
     external_id: str = ""
     preimage: str = ""
     extra: Mapping[str, Any] | None = None
+    is_inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

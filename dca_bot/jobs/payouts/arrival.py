@@ -14,7 +14,14 @@ from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Credit, PaymentStatus
 from dca_bot.errors import LnbitsRefused
 from dca_bot.jobs.payouts.context import PayoutContext, look_up
-from dca_bot.ledger.payouts import booking, deferral, holds, payouts, transitions
+from dca_bot.ledger.payouts import (
+    booking,
+    deferral,
+    holds,
+    payouts,
+    transitions,
+    unknown_payments,
+)
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store.database import Tx
@@ -60,10 +67,11 @@ class Arrival:
 
         Raise LnbitsUnavailable.
         """
+        return await self._credit_at(payout.goes_to.value, payout)
+
+    async def _credit_at(self, key: str, payout: Payout) -> Credit | None:
         try:
-            return await self.context.wallet.credited(
-                payout.goes_to.value, payout.last_attempt.payment_hash
-            )
+            return await self.context.wallet.credited(key, payout.last_attempt.payment_hash)
         except LnbitsRefused:
             return None
 
@@ -91,10 +99,20 @@ class Arrival:
 
         The payee of a Lightning address can't be asked: a debit counts as the arrival.
         """
-        if not payout.is_internal:
+        keys = [payout.goes_to.value] if payout.is_internal else []
+        is_inside = payout.is_internal
+        before = await self.context.database.read(lambda tx: _keys_before(tx, payout))
+        if before is not None:
+            payment = await self.context.wallet.payment(payout.last_attempt.payment_hash)
+            is_inside = payment is None or payment.is_inside
+            keys += before
+        if not is_inside:
             return Credit(PaymentStatus.SUCCESS, payout.amount_sat * 1000)
-        credit = await self.credit_of(payout)
-        return credit if credit is not None and credit.status is PaymentStatus.SUCCESS else None
+        for key in dict.fromkeys(keys):
+            credit = await self._credit_at(key, payout)
+            if credit is not None and credit.status is PaymentStatus.SUCCESS:
+                return credit
+        return None
 
     async def _finish(self, payout: Payout) -> None:
         now = self.context.clock.now()
@@ -123,3 +141,13 @@ class Arrival:
         await self.context.database.transact(
             lambda tx: deferral.defer(tx, payout, waiting=payout.wait, until=until)
         )
+
+
+def _keys_before(tx: Tx, payout: Payout) -> list[str] | None:
+    """Return the wallets that a payment that was taken over may have gone to; None for any other payment.
+
+    It went where the client's sats went then, which the ledger doesn't know.
+    """
+    if not unknown_payments.is_remembered(tx, payout.last_attempt.payment_hash):
+        return None
+    return payouts.invoice_keys_of(tx, payout.client_id)

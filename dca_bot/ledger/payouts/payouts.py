@@ -53,6 +53,16 @@ def newest_of(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Pa
     return [get(tx, payout_id) for payout_id in [*found][offset:]]
 
 
+def invoice_keys_of(tx: Tx, client_id: int) -> list[str]:
+    """Return the invoice keys of the wallets at LNbits that a client's payouts have gone to, newest first."""
+    rows = tx.execute(
+        "SELECT destination FROM payout WHERE client_id = ? AND destination_kind = ?"
+        " GROUP BY destination ORDER BY max(submitted_at) DESC",
+        (client_id, INVOICE_KEY),
+    )
+    return [str(row["destination"]) for row in rows]
+
+
 def of_invoice(tx: Tx, payment_hash: str) -> Payout | None:
     """Find the payout that any attempt's invoice was recorded for."""
     row = tx.execute("SELECT payout_id FROM attempt WHERE payment_hash = ?", (payment_hash,))

@@ -1,6 +1,7 @@
 """An old copy of the ledger, and payments of LNbits that no reading of Lamassu brings back."""
 
 import shutil
+from datetime import timedelta
 
 import pytest
 from test_worker import assert_clean
@@ -13,7 +14,7 @@ from dca_bot.ledger.distributions import cash_outs, distributions, fixed_runs, r
 from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import clients, deposits
-from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 
 RUN = "fixed:2026-11-24T09:00"
@@ -44,26 +45,40 @@ async def run(bench, run_id, *client_ids, minor=10_000, sat=12_000):
 
 
 @pytest.fixture
-async def old_copy(make_bench, wallets):
-    """LNbits has paid a run to ana and ben; the ledger is a copy from before it."""
-    bench = await make_bench()
-    ids = [
-        await bench.client(name, Destination(INVOICE_KEY, wallets(name).invoice_key), minor=50_000)
-        for name in ("ana", "ben")
-    ]
-    await bench.database.aclose()
-    shutil.copytree(bench.folder / "data", bench.folder / "copy")
-    await bench.open()
-    await run(bench, RUN, *ids)
-    await bench.settle(3)
-    assert await bench.states() == ["DONE", "DONE"]
-    await assert_clean(bench)
-    await bench.database.aclose()
-    (bench.folder / "data").rename(bench.folder / "lost")
-    (bench.folder / "copy").rename(bench.folder / "data")
-    await bench.open()
-    await bench.worker.catch_up()
-    return bench
+def make_old_copy(make_bench, wallets):
+    """LNbits has paid a run to ana and ben; the ledger is a copy from before it, maybe with a run before."""
+
+    async def make(*runs_before):
+        bench = await make_bench()
+        ids = [
+            await bench.client(
+                name, Destination(INVOICE_KEY, wallets(name).invoice_key), minor=50_000
+            )
+            for name in ("ana", "ben")
+        ]
+        for run_id in runs_before:
+            await run(bench, run_id, *ids)
+            await bench.settle(3)
+        await bench.database.aclose()
+        shutil.copytree(bench.folder / "data", bench.folder / "copy")
+        await bench.open()
+        await run(bench, RUN, *ids)
+        await bench.settle(3)
+        assert set(await bench.states()) == {"DONE"}
+        await assert_clean(bench)
+        await bench.database.aclose()
+        (bench.folder / "data").rename(bench.folder / "lost")
+        (bench.folder / "copy").rename(bench.folder / "data")
+        await bench.open()
+        await bench.worker.catch_up()
+        return bench
+
+    return make
+
+
+@pytest.fixture
+async def old_copy(make_old_copy):
+    return await make_old_copy()
 
 
 async def read(bench, work, *args):
@@ -89,6 +104,39 @@ async def test_lost_run_is_recorded_as_lnbits_has_paid_it(old_copy, balance_sat)
     )
     assert rows == ["2026-11-24"] * 2
     await assert_clean(bench)
+
+
+async def record_lost_run(bench):
+    now = bench.clock.now()
+    await bench.database.transact(lambda tx: recovery.record(tx, RUN, now=now, message_id="m"))
+
+
+async def move_to_address(bench, name):
+    """Have a client's sats go to a Lightning address, since the payments that the old copy lacks."""
+    client = await read(bench, clients.by_name, name)
+    address = Destination(ADDRESS, f"{name}@elsewhere.example")
+    await bench.database.transact(lambda tx: clients.set_destination(tx, client.id, address))
+
+
+async def test_payment_to_a_wallet_of_before_is_no_proof_that_it_arrived(old_copy):
+    bench = old_copy
+    await move_to_address(bench, "ben")
+    await record_lost_run(bench)
+    await bench.settle(3)
+    assert sorted(await bench.states()) == ["DEBITED", "DONE"]
+    bench.clock.ahead += timedelta(minutes=11)
+    await bench.settle(3)
+    assert sorted(await bench.states()) == ["ALERT", "DONE"]
+    (letter,) = [one for one in await bench.letters() if one.startswith("Please check by hand")]
+    assert "the client's wallet does not show it" in letter
+
+
+async def test_payment_to_a_wallet_that_earlier_payouts_went_to_is_seen_there(make_old_copy):
+    bench = await make_old_copy("fixed:2026-11-23T09:00")
+    await move_to_address(bench, "ben")
+    await record_lost_run(bench)
+    await bench.settle(3)
+    assert await bench.states() == ["DONE"] * 4
 
 
 async def test_lost_run_settled_by_hand_leaves_the_audit_clean(old_copy):

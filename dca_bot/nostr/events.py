@@ -16,7 +16,6 @@ import coincurve
 
 from dca_bot.errors import EventBroken, MessageRefused
 from dca_bot.nostr.keys import SecretKey
-from dca_bot.nostr.primitives import signed_event
 
 Tags = tuple[tuple[str, ...], ...]
 _EVENT_CHARS_MAX = 262_144
@@ -156,24 +155,20 @@ def verify(event: Event) -> None:
 
 def sign(key: SecretKey, *, kind: int, created_at: int, tags: Tags, content: str) -> Event:
     """Build and sign an event."""
-    fields = signed_event(
-        key.raw,
-        kind=kind,
-        created_at=created_at,
-        tags=[list(tag) for tag in tags],
-        content=content,
-    )
-    return event_from(fields)
+    return sign_draft(UnsignedEvent(key.public_key, created_at, kind, tags, content), key)
 
 
 def sign_draft(draft: UnsignedEvent, key: SecretKey) -> Event:
-    """Sign a draft whose author is the key's owner."""
-    return sign(
-        key,
-        kind=draft.kind,
+    """Sign a draft whose author is the key's owner (NIP-01)."""
+    id_ = draft.id
+    return Event(
+        id=id_,
+        pubkey=draft.pubkey,
         created_at=draft.created_at,
+        kind=draft.kind,
         tags=draft.tags,
         content=draft.content,
+        sig=key.sign(bytes.fromhex(id_)).hex(),
     )
 
 

@@ -68,7 +68,9 @@ def draft_wrap(
         kind=_KIND_SEAL,
         created_at=_backdated(now, random),
         tags=(),
-        content=_encrypt(_rumor_json(rumor), key, recipient, random),
+        content=nip44.encrypt(
+            _rumor_json(rumor), nip44.kept_conversation_key(key, recipient), random.randbytes(32)
+        ),
     )
     one_time_key = generate(random)
     draft = UnsignedEvent(
@@ -76,7 +78,9 @@ def draft_wrap(
         created_at=int(now.timestamp()) if dates_now else _backdated(now, random),
         kind=KIND_WRAP,
         tags=tags,
-        content=_encrypt(seal.to_json(), one_time_key, recipient, random),
+        content=nip44.encrypt(
+            seal.to_json(), nip44.conversation_key(one_time_key, recipient), random.randbytes(32)
+        ),
     )
     return draft, one_time_key
 
@@ -105,11 +109,12 @@ def is_file(rumor: UnsignedEvent) -> bool:
 
 
 def _open_seal(event: Event, key: SecretKey) -> UnsignedEvent:
-    seal = event_from(parse_json(_decrypt(event.content, key, event.pubkey)))
+    opened = nip44.decrypt(event.content, nip44.conversation_key(key, event.pubkey))
+    seal = event_from(parse_json(opened))
     if seal.kind != _KIND_SEAL or seal.tags:
         raise MessageRefused("What the wrap holds is not a seal without tags.")
     verify(seal)
-    rumor = _read_rumor(_decrypt(seal.content, key, seal.pubkey))
+    rumor = _read_rumor(nip44.decrypt(seal.content, nip44.kept_conversation_key(key, seal.pubkey)))
     if rumor.pubkey != seal.pubkey:
         raise MessageRefused("The message claims another sender than the one who sealed it.")
     return rumor
@@ -135,14 +140,6 @@ def _refuse_other_rooms(rumor: UnsignedEvent, key: SecretKey) -> None:
 
 def _rumor_json(rumor: UnsignedEvent) -> str:
     return json.dumps({"id": rumor.id} | asdict(rumor), ensure_ascii=False)
-
-
-def _encrypt(text: str, key: SecretKey, recipient: str, random: Random) -> str:
-    return nip44.encrypt(text, nip44.conversation_key(key, recipient), random.randbytes(32))
-
-
-def _decrypt(payload: str, key: SecretKey, sender: str) -> str:
-    return nip44.decrypt(payload, nip44.conversation_key(key, sender))
 
 
 def _backdated(now: datetime, random: Random) -> int:

@@ -35,13 +35,15 @@ class SecretKey:
 
     raw: bytes = field(repr=False)
     public_key: str = field(init=False)
+    _signer: coincurve.PrivateKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            point = coincurve.PublicKeyXOnly.from_secret(self.raw)
+            signer = coincurve.PrivateKey(self.raw)
         except ValueError:
             raise KeyRefused("This is not a secret key of Nostr; make one with init.") from None
-        object.__setattr__(self, "public_key", point.format().hex())
+        object.__setattr__(self, "_signer", signer)
+        object.__setattr__(self, "public_key", signer.public_key_xonly.format().hex())
 
     @property
     def npub(self) -> str:
@@ -51,6 +53,10 @@ class SecretKey:
     def nsec(self) -> str:
         """Return the secret as an nsec, to be written to the key file and nowhere else."""
         return encode_bech32("nsec", self.raw)
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the Schnorr signature (BIP-340) of a digest of 32 bytes."""
+        return bytes(self._signer.sign_schnorr(digest))
 
 
 def generate(random: Random | None = None) -> SecretKey:

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hmac
 import struct
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
@@ -24,6 +25,7 @@ _PLAINTEXT_BYTES_MAX = 131_072
 _PAYLOAD_CHARS_MIN = 132
 _PAYLOAD_CHARS_MAX = 262_144
 _DATA_BYTES_MIN = 99
+_CONVERSATIONS_KEPT = 4096
 
 
 def conversation_key(key: SecretKey, public_key: str) -> bytes:
@@ -37,6 +39,12 @@ def conversation_key(key: SecretKey, public_key: str) -> bytes:
         raise MessageRefused("The other side's public key does not exist.") from None
     # HKDF's extract step; the salt is the key of the HMAC (RFC 5869).
     return hmac.digest(b"nip44-v2", shared, "sha256")
+
+
+@lru_cache(maxsize=_CONVERSATIONS_KEPT)
+def kept_conversation_key(key: SecretKey, public_key: str) -> bytes:
+    """Return `conversation_key` of two keys that meet again, unlike a gift wrap's one-time key."""
+    return conversation_key(key, public_key)
 
 
 def encrypt(text: str, shared_key: bytes, nonce: bytes) -> str:

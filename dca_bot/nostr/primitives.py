@@ -1,4 +1,4 @@
-"""The primitives of Nostr that pynostr provides: bech32, shared points, signed events, NIP-04.
+"""The primitives of Nostr that pynostr provides: bech32, shared points, NIP-04.
 
 The only module that imports pynostr. Keys are raw bytes or hex here, and results are built-in types.
 """
@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+
+import coincurve
 
 
 @contextmanager
@@ -26,8 +27,7 @@ def _left_out(*names: str) -> Iterator[None]:
 # none of these functions; without a second HTTP client the process is 5 MB smaller.
 with _left_out("requests", "tlv8"):
     from pynostr import bech32
-    from pynostr.event import Event
-    from pynostr.key import PrivateKey
+    from pynostr.key import PrivateKey, copy_x, ffi, lib
 
 
 def encode_bech32(prefix: str, raw: bytes) -> str:
@@ -53,9 +53,16 @@ def shared_x(secret: bytes, public_key: str) -> bytes:
     """Return the x coordinate of the point that two keys share (ECDH), 32 bytes.
 
     The multiplication takes the same time for every secret key. Raise ValueError if `public_key`, x-only
-    in hex, isn't on the curve.
+    in hex, isn't on the curve. pynostr's own method derives the secret key's public key twice, unused.
     """
-    return bytes(PrivateKey(secret).compute_shared_secret(public_key))
+    point = coincurve.PublicKey(bytes.fromhex(f"02{public_key}"))
+    result = ffi.new("char [32]")
+    secret_is_valid = lib.secp256k1_ecdh(
+        point.context.ctx, result, point.public_key, secret, copy_x, ffi.NULL
+    )
+    if not secret_is_valid:
+        raise ValueError("not a secret key")
+    return bytes(ffi.buffer(result, 32))
 
 
 def encrypt_nip04(text: str, secret: bytes, public_key: str) -> str:
@@ -69,12 +76,3 @@ def decrypt_nip04(content: str, secret: bytes, public_key: str) -> str:
         return str(PrivateKey(secret).decrypt_message(content, public_key))
     except (IndexError, TypeError) as error:  # content without `?iv=`, or of another form
         raise ValueError("not encrypted as NIP-04 says") from error
-
-
-def signed_event(
-    secret: bytes, *, kind: int, created_at: int, tags: list[list[str]], content: str
-) -> dict[str, Any]:
-    """Build an event with id and Schnorr signature (NIP-01, BIP-340); `created_at` in seconds."""
-    event = Event(content=content, created_at=created_at, kind=kind, tags=tags)
-    event.sign(secret.hex())
-    return dict(event.to_dict())

@@ -6,6 +6,7 @@ import nostr_sdk
 import pytest
 from pynostr import bech32
 
+from dca_bot.nostr.events import sign
 from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.primitives import (
     decode_bech32,
@@ -13,7 +14,6 @@ from dca_bot.nostr.primitives import (
     encode_bech32,
     encrypt_nip04,
     shared_x,
-    signed_event,
 )
 
 ANA, BEA = (SecretKey(bytes([number]) * 32) for number in (1, 2))
@@ -67,6 +67,8 @@ def test_both_owners_compute_the_same_point():
     assert shared_x(ANA.raw, BEA.public_key) == shared_x(BEA.raw, ANA.public_key)
     with pytest.raises(ValueError, match="could not be parsed"):
         shared_x(ANA.raw, "f" * 64)
+    with pytest.raises(ValueError, match="not a secret key"):
+        shared_x(bytes(32), BEA.public_key)
 
 
 @pytest.mark.parametrize("content", ["", "?iv=", "AAAA", "AAAA?iv=AAAA", "é?iv=é"])
@@ -80,5 +82,5 @@ def test_nip04_and_signatures_agree_with_an_independent_client():
     content = encrypt_nip04("hóla", ANA.raw, BEA.public_key)
     ana = nostr_sdk.PublicKey.parse(ANA.public_key)
     assert nostr_sdk.nip04_decrypt(theirs.secret_key(), ana, content) == "hóla"
-    fields = signed_event(ANA.raw, kind=4, created_at=5, tags=[["p", "x"]], content=content)
-    assert nostr_sdk.Event.from_json(json.dumps(fields)).verify()
+    event = sign(ANA, kind=4, created_at=5, tags=(("p", "x"),), content=content)
+    assert nostr_sdk.Event.from_json(event.to_json()).verify()

@@ -7,11 +7,12 @@ effect, and as the effect said.
 
 import re
 import sqlite3
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulation.promise import Violation, hold
-from simulation.relays import Letter, Relays
+from simulation.relays import Mailbox, Relays
 from simulation.virtual_time import ComputerClock
 
 CODE_LIFE = timedelta(minutes=10)
@@ -51,6 +52,9 @@ class Commands:
     _last_terms: int = 0
     _done: set[tuple[str, str]] = field(default_factory=set)
     _used: set[tuple[str, str, datetime]] = field(default_factory=set)
+    _asked: defaultdict[str, "_Questions"] = field(
+        default_factory=lambda: defaultdict(_Questions), init=False
+    )
 
     def after(self, ledger: sqlite3.Connection) -> None:
         """Check the commands that were logged since the last look; raise Violation."""
@@ -145,16 +149,26 @@ class Commands:
         return question[1] if question else ""
 
     def _question(self, person: str, code: str) -> tuple[datetime, str] | None:
-        """Return when a code was told to a person, and the effect that the code was told with.
+        """Return when a code was told to a person, and the effect that the code was told with."""
+        return self._asked[person].of(self.relays.mailbox(person)).get(code)
+
+
+@dataclass
+class _Questions:
+    """The codes that a person was told; each letter is read once."""
+
+    _known: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    _read: int = 0
+
+    def of(self, mailbox: Mailbox) -> dict[str, tuple[datetime, str]]:
+        """Return when each code was told, and the effect that the code was told with.
 
         A code can be made again for another effect; that a question still waits makes it no younger.
         """
-        found = None
-        for letter in self.relays.mailbox(person).letters:
-            found = _asked(letter, code, _ASKED) or found or _asked(letter, code, _ALSO_ASKED)
-        return found
-
-
-def _asked(letter: Letter, code: str, how: re.Pattern[str]) -> tuple[datetime, str] | None:
-    told = (effect for effect, one in how.findall(letter.text) if one == code)
-    return next(((letter.at, effect) for effect in told), None)
+        for letter in mailbox.letters[self._read :]:
+            for effect, code in _ALSO_ASKED.findall(letter.text):
+                self._known.setdefault(code, (letter.at, effect))
+            for effect, code in _ASKED.findall(letter.text):
+                self._known[code] = (letter.at, effect)
+        self._read = len(mailbox.letters)
+        return self._known

@@ -32,6 +32,7 @@ class PayRequests:
     restored_at: datetime | None = None
     _seen: int = 0
     _of: defaultdict[str, list[PayRequest]] = field(default_factory=lambda: defaultdict(list))
+    _first: dict[str, PayRequest] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check the requests that have come since the last look; raise Violation."""
@@ -40,6 +41,7 @@ class PayRequests:
         for request in new:
             self._check(request)
             self._of[request.payout_id].append(request)
+            self._first[request.payout_id] = self._first_of(request)
 
     def _check(self, request: PayRequest) -> None:
         made = self.lnbits.invoices[request.bolt11]
@@ -80,16 +82,11 @@ class PayRequests:
         since = max(request.at - _DAY, lost_at)
         sent = {
             one.payout_id: self.lnbits.invoices[one.bolt11].invoice.amount_msat // 1000
-            for one in self._first_requests()
+            for one in self._first.values()
             if since < one.at and one.payout_id != request.payout_id
         }
         return sum(sent.values())
 
-    def _first_requests(self) -> list[PayRequest]:
-        """Return the first request of each payout's last invoice."""
-        found = []
-        for requests in self._of.values():
-            if requests:
-                last = requests[-1].bolt11
-                found.append(next(one for one in requests if one.bolt11 == last))
-        return found
+    def _first_of(self, last: PayRequest) -> PayRequest:
+        """Return the first request with the invoice of a payout's last request."""
+        return next(one for one in self._of[last.payout_id] if one.bolt11 == last.bolt11)

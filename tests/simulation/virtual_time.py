@@ -165,13 +165,14 @@ class ComputerClock:
 
     def __init__(self, time: WorldTime) -> None:
         self._time = time
-        self._offset, self._drift = timedelta(), 0.0
+        self._offset, self._drift, self._is_set = timedelta(), 0.0, False
         self._boots, self._booted_at = 1, time.now()
         self.changed_at = time.now()
 
     def now(self) -> datetime:
         """Return the time that the computer shows."""
-        return self._time.now() + self.wrong()
+        now = self._time.now()
+        return now + self.wrong() if self._is_set else now
 
     def wrong(self) -> timedelta:
         """Return how far the clock is ahead of the true time."""
@@ -184,6 +185,7 @@ class ComputerClock:
     def set(self, offset: timedelta = timedelta(), drift: float = 0.0) -> None:
         """Set the clock, by default right; `drift`: the seconds that it gains in each second."""
         self._offset, self._drift, self.changed_at = offset, drift, self._time.now()
+        self._is_set = bool(offset or drift)
 
     def reboot(self, shown: datetime) -> None:
         """Start the computer anew, with a clock that shows an instant."""

@@ -29,6 +29,7 @@ STATE_OF = {
     Verdict.HOLD: cash_outs.HELD,
     Verdict.IGNORE: cash_outs.IGNORED,
 }
+_HELD_AS_KNOWN = (cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION)
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +69,8 @@ class Recorder:
             elif is_final((state, reason)):
                 ignored.append((cash_out, decision))
             elif decision.verdict is Verdict.DISTRIBUTE:
+                if (state, reason) == _HELD_AS_KNOWN and _is_known(tx, cash_out):
+                    continue
                 to_distribute.append((cash_out, decision))
             elif _is_news(tx, cash_out, decision, state=state, reason=reason):
                 self._record_one(tx, cash_out, decision)
@@ -90,7 +93,7 @@ class Recorder:
         now = self.clock.now()
         if bot_state.paused(tx):
             return None
-        if unknown_payments.of_cash_out(tx, cash_out.id):
+        if _is_known(tx, cash_out):
             self._hold_known(tx, cash_out, decision)
             return None
         assert decision.amounts is not None
@@ -144,8 +147,8 @@ class Recorder:
     def _hold_known(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         """Hold a cash-out that LNbits knows payments for."""
         now = self.clock.now()
-        state, reason = cash_outs.HELD, HoldReason.KNOWN_DISTRIBUTION
-        if cash_outs.states(tx, [cash_out.id]).get(cash_out.id) == (state, reason):
+        state, reason = _HELD_AS_KNOWN
+        if cash_outs.states(tx, [cash_out.id]).get(cash_out.id) == _HELD_AS_KNOWN:
             return
         if cash_outs.record(tx, cash_out, decision, state=state, reason=reason, now=now):
             self._hold(tx, HoldKind.CASH_OUT, cash_out.id, reason)
@@ -159,6 +162,11 @@ class Recorder:
         if hold is not None and not is_told:
             self.notices.hold_opened(tx, hold, now, told=told)
             _log.warning("hold opened kind=%s ref=%s reason=%s", kind, ref, reason)
+
+
+def _is_known(tx: Tx, cash_out: CashOut) -> bool:
+    """Tell whether LNbits has payments for a cash-out that the ledger doesn't have."""
+    return bool(unknown_payments.of_cash_out(tx, cash_out.id))
 
 
 def _settled(tx: Tx, final: Sequence[Decided]) -> list[CashOut]:

@@ -31,14 +31,16 @@ class Bell:
         if not self._rung.is_set():
             sleeping = asyncio.ensure_future(clock.sleep(delay_s))
             # The end of the sleep rings too: the job itself waits for the bell alone.
-            sleeping.add_done_callback(lambda _sleeping: self._rung.set())
+            sleeping.add_done_callback(self._end_sleep)
             try:
                 await self._rung.wait()
             finally:
-                if not sleeping.done():
-                    sleeping.cancel()
-                    await asyncio.wait({sleeping})
+                sleeping.remove_done_callback(self._end_sleep)
+                sleeping.cancel()
         self._rung.clear()
+
+    def _end_sleep(self, _sleeping: "asyncio.Future[None]") -> None:
+        self.ring()
 
 
 def pause_until(
@@ -74,6 +76,13 @@ class Signals:
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
+    _notices_written: int = field(default=0, init=False)
+
+    def wake_outbox(self, notices_written: int) -> None:
+        """Wake the outbox if notices were written since the last call, by whatever job."""
+        if notices_written != self._notices_written:
+            self._notices_written = notices_written
+            self.outbox.ring()
 
     def step_clock(self) -> None:
         """Wake each job that waits for an instant: the computer's clock was set."""

@@ -72,6 +72,11 @@ class Lease:
     _look: _Look | None = field(default=None, init=False)
     _unlisted_since: timedelta | None = field(default=None, init=False)
 
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether this bot has the lease, and nothing is left to do before the first pay request."""
+        return self._is_held and not self.must_reconcile
+
     async def hold(self) -> bool:
         """Take the lease, and wait as the protocol asks; tell whether this bot has the lease now.
 

@@ -110,8 +110,7 @@ class PayoutWorker:
         while True:
             async with self._boundary.over(Guarded.PAYOUTS):
                 await self.look_once()
-            self.signals.outbox.ring()
-            self.signals.verify.ring()
+            self._wake_outbox()
             await self.signals.payouts.wait(self.context.clock, await self._pause_s())
 
     async def _pause_s(self) -> float:
@@ -164,32 +163,31 @@ class PayoutWorker:
         """
         context, now = self.context, self.context.clock.now()
         found = await context.database.transact(partial(self._outlook, now=now))
-        if found.collecting:
-            await self._renew_minimums(found.collecting)
+        if found.collecting and await self._renew_minimums(found.collecting):
             await context.database.transact(lambda tx: planning.plan_all(tx, now=now))
             found = await context.database.transact(partial(self._outlook, now=now))
+        due, was_ready = found.due, context.lease.is_ready
         paying = await self._may_pay(found)
-        due = found.due
-        if due and paying:
-            # To take the lease can take long, and can hold payouts.
+        if due and paying and not was_ready:
+            # To take the lease can take long, and can hold payouts; to have the lease takes no time.
             due = await context.database.read(lambda tx: queue.due(tx, now, limit=BATCH))
         await context.funds.refresh()
         is_paused = bool(due) and await context.database.read(bot_state.paused)
         round_ = Round(paying=paying and not is_paused)
         for payout in due:
             await self._take(payout, round_)
-            self.signals.outbox.ring()  # A round can take minutes: no notice waits for the end.
+            self._wake_outbox()  # A round can take minutes: no notice waits for the end.
         await context.funds.report()
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
 
     def _outlook(self, tx: Tx, now: datetime) -> _Outlook:
-        """Find what a round has to do; with anything to do, record the clock's reading."""
+        """Find what a round has to do; with a payout to move, record the clock's reading."""
         next_at, due = queue.next_try_at(tx, sent_only=False), list[Payout]()
         if next_at is not None and next_at <= now:
             due = queue.due(tx, now, limit=BATCH)
         collecting = queue.collecting_clients(tx)
-        if due or collecting:
+        if due:
             clock.see(tx, now)
         return _Outlook(due, collecting, bot_state.paused(tx))
 
@@ -220,17 +218,21 @@ class PayoutWorker:
         self._mark = done.mark
         _log.info("reconciled with LNbits unknown_payments=%d", done.unknown)
 
-    async def _renew_minimums(self, collecting: Sequence[Client]) -> None:
-        """Ask the addresses of clients with shares below the minimum for the minimum again, once a day."""
-        now = self.context.clock.now()
+    async def _renew_minimums(self, collecting: Sequence[Client]) -> bool:
+        """Ask the addresses of clients with shares below the minimum for the minimum again, once a day.
+
+        Return whether it was time for any of the clients.
+        """
+        now, is_time = self.context.clock.now(), False
         for client in collecting:
             last = self.minimum_seen_at.get(client.id)
             if not has_passed(_MINIMUM_RENEWED_EVERY, since=last, now=now):
                 continue
-            self.minimum_seen_at[client.id] = now
+            self.minimum_seen_at[client.id], is_time = now, True
             if client.destination is not None and not client.destination.is_internal:
                 async with self._boundary.over(Guarded.MINIMUM, client.id):
                     await self._renew_minimum(client.id, client.destination)
+        return is_time
 
     async def _renew_minimum(self, client_id: int, destination: Destination) -> None:
         try:
@@ -287,7 +289,11 @@ class PayoutWorker:
             case PayoutState.DEBITED | PayoutState.ALERT:
                 await self._arrival.verify_credit(payout)
             case PayoutState.PLANNED | PayoutState.INVOICED if paying:
-                sent = await self._sender.pay(payout)
+                try:
+                    sent = await self._sender.pay(payout)
+                finally:
+                    # A payout can be recorded as sent, whatever is raised then.
+                    self.signals.verify.ring()
                 if sent is not None:
                     await self._resolver.resolve(sent, paying=False)
                 return sent is not None
@@ -323,6 +329,9 @@ class PayoutWorker:
                 tx, payouts.get(tx, payout.id), why, now=now, least_s=least_s
             )
         )
+
+    def _wake_outbox(self) -> None:
+        self.signals.wake_outbox(self.context.notices.written)
 
     def _note(self, failure: OutsideError | None = None, *, must_act: bool = False) -> None:
         """Note whether LNbits answers; a refused key (`must_act`) is logged as an error."""

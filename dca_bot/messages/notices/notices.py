@@ -34,7 +34,7 @@ class Notices:
 
         `npub` encodes a pubkey for people. `bot_name` tells this bot from a bot on a copy of the ledger.
         """
-        writer = NoticeWriter(programme, texts)
+        self._writer = writer = NoticeWriter(programme, texts)
         self.tell_client = writer.tell_client
         self.tell_operators = writer.tell_operators
         self._tell_person = writer.tell_person
@@ -43,6 +43,11 @@ class Notices:
         self.funds = FundsNotices(writer, programme)
         self.alarms = AlarmNotices(writer, programme, bot_name)
         self.npub = npub
+
+    @property
+    def written(self) -> int:
+        """Return how many notices were written so far: unchanged after work that told nobody."""
+        return self._writer.written
 
     def hold_opened(self, tx: Tx, hold: Hold, now: datetime, *, told: Say | None = None) -> None:
         """Tell operators of a new hold; `told` adds details that the ledger does not keep."""

@@ -17,9 +17,13 @@ from dca_bot.messages.say import Say, expiry
 
 
 class NoticeWriter:
-    """Writes notices: to clients in the client's language, to operators in the programme's."""
+    """Writes notices: to clients in the client's language, to operators in the programme's.
+
+    `written`: how many notices were written so far, also in transactions that were undone.
+    """
 
     def __init__(self, programme: Programme, texts: Texts) -> None:
+        self.written = 0
         self._programme = programme
         self._texts = texts
 
@@ -35,6 +39,7 @@ class NoticeWriter:
         """Write to a client; a recipient of commission reads no messages."""
         if client.role is ClientRole.RECIPIENT:
             return
+        self.written += 1
         text = self._texts.render(told, client.language, now=now)
         message_id = outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
         outbox.expire(tx, message_id, expiry(told))
@@ -68,6 +73,7 @@ class NoticeWriter:
         self, tx: Tx, operator: str, told: Say, now: datetime, *, alarm: str = ""
     ) -> None:
         """Write to the operator of a pubkey."""
+        self.written += 1
         text = self._texts.render(told, self._programme.language, now=now)
         message_id = outbox.write(tx, operator, text, now=now, alarm=alarm)
         outbox.expire(tx, message_id, expiry(told))

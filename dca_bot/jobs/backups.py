@@ -14,8 +14,7 @@ from pathlib import Path
 
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
-from dca_bot.jobs.repeat import repeat
-from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_ledger, copy_name, prune, remove_unfinished
@@ -24,7 +23,8 @@ from dca_bot.ledger.store.faults import fault_of
 from dca_bot.ledger.store.private_files import make_private_folder
 from dca_bot.messages.notices import Notices
 
-_LOOK_S = 600
+_RETRY_S = 600
+"""The pause after a copy that failed."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,18 +42,22 @@ class Backups:
     keep: int
 
     async def run(self) -> None:
-        """Look every few minutes whether a copy is due; return at once if no copies are wanted."""
-        if self.every:
-            await repeat(self.look_once, self.clock, _LOOK_S)
+        """Make each copy when due; return at once if no copies are wanted."""
+        while self.every:
+            await self.clock.sleep(await self.look_once())
         await self.database.transact(lambda tx: bot_state.drop(tx, bot_state.BACKUP_FAILING))
 
-    async def look_once(self) -> None:
-        """Make a copy if a copy is due; tell the operators when copies begin to fail or to work."""
+    async def look_once(self) -> float:
+        """Make a copy if a copy is due; tell the operators when copies begin to fail or to work.
+
+        Return the seconds until the next look.
+        """
         now = self.clock.now()
         failure: LedgerError | None = None
-        made = False
+        made, pause_s = False, float(_RETRY_S)
         try:
-            made = await aside(partial(self._make_if_due, now))
+            made, next_at = await aside(partial(self._make_if_due, now))
+            pause_s = pause_until(now, next_at)
         except LedgerError as error:
             failure = error
         except OSError as error:
@@ -65,18 +69,20 @@ class Backups:
         except sqlite3.OperationalError as error:
             # The ledger's own disk may be full too; the next look tells the operators.
             _log.error("backup state not recorded error=%s", error)
+        return pause_s
 
-    def _make_if_due(self, now: datetime, stop: threading.Event) -> bool:
+    def _make_if_due(self, now: datetime, stop: threading.Event) -> tuple[bool, datetime]:
+        """Return whether a copy was due and made, and when the next copy is due."""
         make_private_folder(self.folder, setting="backup.path")
         remove_unfinished(self.folder)
         # A copy from the future was made while the clock was ahead, and says nothing about today.
         times = [copy.made_at for copy in copies(self.folder) if copy.made_at <= now]
         if times and now - times[0] < self.every:
-            return False
+            return False, times[0] + self.every
         copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop)
         # Only after the new copy: while copying fails, the old copies are the only ones.
         prune(self.folder, keep=self.keep, now=now)
-        return True
+        return True, now + self.every
 
     async def _record(self, now: datetime, *, made: bool, failure: LedgerError | None) -> None:
         def work(tx: Tx) -> bool:

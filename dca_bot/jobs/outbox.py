@@ -204,9 +204,8 @@ class Outbox:
         pubkey = message.recipient
         known = pubkey in self.programme.operators or clients.by_pubkey(tx, pubkey)
         person, fared = inbox.person(tx, pubkey), delivery.of(tx, pubkey)
-        listed = person_relays.list_of(tx, pubkey, RelayListKind.INBOX)
         relays = PersonRelays(
-            inbox=listed.relays or None if listed else None,
+            inbox=_inbox_of(tx, pubkey),
             hints=person_relays.hints_of(tx, pubkey),
             wrote_at=person.relay if person else "",
             accepted_at=fared.relay if fared else "",
@@ -220,8 +219,8 @@ class Outbox:
     ) -> None:
         """Record what became of a message, and how messages to the person fare."""
         now, pubkey = self.clock.now(), message.recipient
-        relays, before = self._recipient(tx, message).relays, recipient.relays
-        is_moved = relays.inbox != before.inbox and outcome.reached_at not in (relays.inbox or ())
+        inbox_relays, before = _inbox_of(tx, pubkey), recipient.relays
+        is_moved = inbox_relays != before.inbox and outcome.reached_at not in (inbox_relays or ())
         if outcome.reason is None and not is_moved:
             outbox.mark_sent(tx, message, now=now)
             is_known = not recipient.is_stranger
@@ -234,7 +233,8 @@ class Outbox:
         # Cut off from all of its own relays, the bot blames nobody else.
         if outcome.reason and self.messenger.connected() and not outcome.is_pending:
             delivery.note_lost(tx, pubkey, outcome.reason, outcome.words, now=now)
-        if (relays.inbox, relays.is_sought) != (before.inbox, before.is_sought):
+        now_known = (inbox_relays, self.lists.is_sought(pubkey))
+        if now_known != (before.inbox, before.is_sought):
             # A list was found meanwhile, or has changed, or there is none.
             outbox.hurry_person(tx, pubkey, now)
 
@@ -246,6 +246,12 @@ class Outbox:
             _log.error("message given up id=%d tries=%d", message.id, message.tries + 1)
         if beside or message.taken_beside:
             outbox.put_off_taken(tx, message.recipient, delay_s=delay_s, now=now)
+
+
+def _inbox_of(tx: Tx, pubkey: str) -> tuple[str, ...] | None:
+    """Return the relays of a person's inbox list; None without a list, or for an empty one."""
+    listed = person_relays.list_of(tx, pubkey, RelayListKind.INBOX)
+    return listed.relays or None if listed else None
 
 
 def _protocol_for(recipient: _Recipient) -> DmProtocol:

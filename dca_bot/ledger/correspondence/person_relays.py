@@ -7,9 +7,13 @@ list back, also after a restart.
 import json
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 
 from dca_bot.core.relay_lists import HINTS_MAX, RelayList, RelayListKind, bounded, relays_of
 from dca_bot.ledger.store.database import Tx
+
+_LISTS_KEPT = 250
+"""The events whose relays are remembered: a list is read at each look-up, and seldom changes."""
 
 
 def keep_list(tx: Tx, found: RelayList) -> bool:
@@ -59,7 +63,11 @@ def places_of(tx: Tx, pubkey: str) -> tuple[str, ...]:
 
 
 def _list(row: sqlite3.Row) -> RelayList:
-    kind = RelayListKind(row["kind"])
-    # The signature was verified before the list was recorded.
-    tags = json.loads(row["event"])["tags"]
-    return RelayList(row["pubkey"], kind, row["created_at"], relays_of(kind, tags), row["event"])
+    kind, event = RelayListKind(row["kind"]), row["event"]
+    return RelayList(row["pubkey"], kind, row["created_at"], _relays_in(event, kind), event)
+
+
+@lru_cache(maxsize=_LISTS_KEPT)
+def _relays_in(event: str, kind: RelayListKind) -> tuple[str, ...]:
+    """Return the relays that a recorded event names; the signature was verified before the recording."""
+    return relays_of(kind, json.loads(event)["tags"])

@@ -159,7 +159,9 @@ def polls(tx: Tx) -> int:
 
 def paused(tx: Tx) -> bool:
     """Tell whether deciding and paying are stopped: by an operator, a doubted clock or a `start_at`."""
-    row = tx.execute(
-        "SELECT 1 FROM fact WHERE name IN (?, ?, ?)", (PAUSED, CLOCK_DOUBTED, START_ASKED)
-    ).fetchone()
+    # One look-up each: for IN, SQLite would build a table at each call.
+    row = tx.execute(_PAUSED, (PAUSED, CLOCK_DOUBTED, START_ASKED)).fetchone()
     return row is not None
+
+
+_PAUSED = " UNION ALL ".join(["SELECT 1 FROM fact WHERE name = ?"] * 3)

@@ -202,7 +202,6 @@ class Outbox:
 
     def _recipient(self, tx: Tx, message: OutboxMessage) -> _Recipient:
         pubkey = message.recipient
-        known = pubkey in self.programme.operators or clients.by_pubkey(tx, pubkey)
         person, fared = inbox.person(tx, pubkey), delivery.of(tx, pubkey)
         relays = PersonRelays(
             inbox=_inbox_of(tx, pubkey),
@@ -212,7 +211,12 @@ class Outbox:
             is_lost=fared is not None and fared.loss is not None,
             is_sought=self.lists.is_sought(pubkey),
         )
-        return _Recipient(person, bool(message.relay) and not known, relays)
+        is_stranger = (
+            bool(message.relay)  # Only an answer has the relay where its question was written.
+            and pubkey not in self.programme.operators
+            and clients.by_pubkey(tx, pubkey) is None
+        )
+        return _Recipient(person, is_stranger, relays)
 
     def _record(
         self, tx: Tx, message: OutboxMessage, recipient: _Recipient, outcome: Outcome

@@ -120,17 +120,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle.is_cancelled:
-                handle.context.run(handle.callback, *handle.args)
+                handle.run(handle.callback, *handle.args)
 
 
 class _Handle:
     """A callback to come, which can be cancelled."""
 
-    __slots__ = ("args", "callback", "context", "is_cancelled")
+    __slots__ = ("args", "callback", "is_cancelled", "run")
 
     def __init__(self, callback: Any, args: tuple[Any, ...], context: Context | None) -> None:
         self.callback, self.args, self.is_cancelled = callback, args, False
-        self.context = copy_context() if context is None else context
+        self.run = (copy_context() if context is None else context).run
 
     def cancel(self) -> None:
         """Keep the callback from being called."""

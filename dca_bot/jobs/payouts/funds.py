@@ -37,27 +37,32 @@ class Funds:
     left_msat: int = field(default=0, init=False)
     kept_back_msat: int = field(default=0, init=False)
     _at_start: Purse = field(default=Purse(0, 0), init=False)
+    _told: TopUp | None = field(default=None, init=False)
 
     async def refresh(self) -> None:
         """Start a round: ask LNbits for the balance, then read the need, before anything is paid.
 
         Raise LnbitsUnavailable or LnbitsRefused.
         """
-        self._at_start = await self._purse()
+        self._told, self._at_start = await self._look()
         self.left_msat = self._at_start.balance_msat
         self.kept_back_msat = 0
 
-    async def report(self) -> None:
+    async def report(self, *, was_idle: bool = False) -> None:
         """Send the operators the next notice about the funds, if `core/funds` calls for a notice.
 
-        The round has held, taken back or sent payouts, so balance and need are read again before a
-        notice. Raise LnbitsUnavailable or LnbitsRefused.
+        Unless the round `was_idle` it has held, taken back or sent payouts, so balance and need are read
+        again before a notice. Raise LnbitsUnavailable or LnbitsRefused.
         """
-        told, purse = await self._seen(self._at_start, has_msat=self.left_msat)
+        told, purse = self._told, self._at_start
+        if not was_idle:
+            told, is_waiting = await self.database.read(_read_told)
+            purse = replace(purse, is_waiting=is_waiting)
+        purse = self._of_round(purse, has_msat=self.left_msat)
         if self._step(purse, told) is Step.NOTHING:
             return
-        fresh = await self._purse()
-        told, purse = await self._seen(fresh, has_msat=fresh.balance_msat)
+        told, fresh = await self._look()
+        purse = self._of_round(fresh, has_msat=fresh.balance_msat)
         match self._step(purse, told):
             case Step.ASK:
                 await self._ask(Trouble.SHORT, purse, told)
@@ -72,18 +77,14 @@ class Funds:
             case Step.NOTHING:
                 pass
 
-    async def _seen(self, purse: Purse, *, has_msat: int) -> tuple[TopUp | None, Purse]:
-        """Return the last notice, and the purse with the facts of this round.
+    def _of_round(self, purse: Purse, *, has_msat: int) -> Purse:
+        """Return a purse with the facts of this round.
 
         `has_msat`: the wallet's balance for the payout that was kept back.
         """
-        told, is_waiting = await self.database.read(
-            lambda tx: (top_ups.told(tx), payout_need.is_waiting_for_funds(tx))
-        )
         kept_back_msat = self.kept_back_msat if self.kept_back_msat > has_msat else 0
-        peak_msat = self._at_start.balance_msat
-        return told, replace(
-            purse, peak_msat=peak_msat, kept_back_msat=kept_back_msat, is_waiting=is_waiting
+        return replace(
+            purse, peak_msat=self._at_start.balance_msat, kept_back_msat=kept_back_msat
         )
 
     def _step(self, purse: Purse, told: TopUp | None) -> Step:
@@ -93,13 +94,16 @@ class Funds:
     def _levels(self) -> Levels:
         return Levels(self.programme.low_balance_sat, self.programme.top_up_to_sat)
 
-    async def _purse(self) -> Purse:
+    async def _look(self) -> tuple[TopUp | None, Purse]:
+        """Ask LNbits for the balance, then read the last notice and the need."""
         balance_msat = await self.wallet.balance_msat()
-        needed_msat = await self.database.read(self._needed_msat)
-        return Purse(balance_msat, needed_msat)
 
-    def _needed_msat(self, tx: Tx) -> int:
-        return payout_need.need(tx, self.programme.ceilings, now=self.clock.now()).needed_msat
+        def work(tx: Tx) -> tuple[TopUp | None, Purse]:
+            need = payout_need.need(tx, self.programme.ceilings, now=self.clock.now())
+            told, is_waiting = _read_told(tx)
+            return told, Purse(balance_msat, need.needed_msat, is_waiting=is_waiting)
+
+        return await self.database.read(work)
 
     def _ease(self, tx: Tx, purse: Purse, told: TopUp) -> None:
         low = TopUp(Trouble.LOW, told.expires_at, told.balance_msat, told.asked_sat)
@@ -150,6 +154,11 @@ class Funds:
         except (LnbitsUnavailable, LnbitsRefused) as error:
             _log.warning("no top-up invoice amount_sat=%d detail=%s", amount_sat, error)
             return None
+
+
+def _read_told(tx: Tx) -> tuple[TopUp | None, bool]:
+    """Return the last notice, and whether a payout waits for funds."""
+    return top_ups.told(tx), payout_need.is_waiting_for_funds(tx)
 
 
 def _expiry(invoice: Invoice, now: datetime) -> datetime:

@@ -66,7 +66,7 @@ class Resolver:
                 await self.failed.void(payout)
             case Finding.NONSENSE:
                 await self.arrival.alert(payout, Waiting.OTHER_AMOUNT)
-        if payout.is_late(self.context.clock.now()):
+        if payout.state is PayoutState.SUBMITTED and payout.is_late(self.context.clock.now()):
             await self.tell_if_slow(payout)
 
     async def tell_if_slow(self, payout: Payout) -> None:

@@ -177,7 +177,7 @@ class PayoutWorker:
         for payout in due:
             await self._take(payout, round_)
             self._wake_outbox()  # A round can take minutes: no notice waits for the end.
-        await context.funds.report()
+        await context.funds.report(was_idle=not due)
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
 

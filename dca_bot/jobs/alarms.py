@@ -30,9 +30,10 @@ from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
-_LOOK_S = 15
+_FIRST_LOOK_S = 15
+"""The relays need a moment to connect."""
 _WATCH_S = 60
-"""The pause between two looks, without the ledger, at the relays' connection and at the clock."""
+"""The pause between two looks; while all is well, at the relays' connection and at the clock alone."""
 _POLLS = alarms.POLLS
 """The alarm that Lamassu has not been read, whatever the cause."""
 _COPY = "copy"
@@ -77,29 +78,32 @@ class Alarms:
         )
 
     async def run(self) -> None:
-        """Look at everything every few seconds, and seldom while all is well; never return."""
-        await self.clock.sleep(_LOOK_S)  # The relays need a moment to connect.
+        """Look at everything each minute, and seldom while all is well; never return."""
+        await self.clock.sleep(_FIRST_LOOK_S)
         while True:
             await self.look_once()
             await self._rest()
 
     async def _rest(self) -> None:
-        """Wait for the next look: a short while, or while all is well until something changes.
+        """Wait for the next look: a minute, or while all is well until something changes.
 
         A step of the computer's clock, or a computer that was asleep, is seen here, and wakes each job that
         waits for an instant: no job's wait counts the time asleep.
         """
-        begun, offset, outlook = self._elapsed(), self._offset(), self._outlook()
+        rest_s = self.signals.rest_s
+        pause_s = min(_WATCH_S, rest_s)
+        offset, outlook = self._offset(self._elapsed()), self._outlook()
         is_well = await self._is_well()
-        pause_s = min(_WATCH_S, self.signals.rest_s) if is_well else _LOOK_S
+        begun = woken = self._elapsed()
         while True:
-            before = self._elapsed()
+            before = woken
             await self.signals.reach.wait(self.clock, pause_s)
-            was_asleep = self._elapsed() - before > timedelta(seconds=pause_s) + _STEP
-            if was_asleep or abs(self._offset() - offset) > _STEP:
+            woken = self._elapsed()
+            was_asleep = woken - before > timedelta(seconds=pause_s) + _STEP
+            if was_asleep or abs(self._offset(woken) - offset) > _STEP:
                 self.signals.step_clock()
                 return
-            is_over = self._elapsed() - begun >= timedelta(seconds=self.signals.rest_s)
+            is_over = woken - begun >= timedelta(seconds=rest_s)
             if not is_well or is_over or self._outlook() != outlook:
                 return
 
@@ -121,9 +125,9 @@ class Alarms:
     def _elapsed(self) -> timedelta:
         return self.clock.uptime().elapsed
 
-    def _offset(self) -> timedelta:
+    def _offset(self, elapsed: timedelta) -> timedelta:
         """Return the clock's time less the computer's uptime: constant while nobody sets the clock."""
-        return self.clock.now() - _EPOCH - self._elapsed()
+        return self.clock.now() - _EPOCH - elapsed
 
     async def look_once(self) -> None:
         """Record the reach of the relays, and give each alarm and all-clear that is due."""

@@ -83,9 +83,7 @@ class Funds:
         `has_msat`: the wallet's balance for the payout that was kept back.
         """
         kept_back_msat = self.kept_back_msat if self.kept_back_msat > has_msat else 0
-        return replace(
-            purse, peak_msat=self._at_start.balance_msat, kept_back_msat=kept_back_msat
-        )
+        return replace(purse, peak_msat=self._at_start.balance_msat, kept_back_msat=kept_back_msat)
 
     def _step(self, purse: Purse, told: TopUp | None) -> Step:
         return rules.next_step(purse, self._levels, told, self.clock.now())

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from dca_bot.core.calendar import has_passed
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
 from dca_bot.jobs.signals import Signals, pause_until
@@ -25,6 +26,8 @@ from dca_bot.messages.notices import Notices
 
 _RETRY_S = 600
 """The pause after a copy that failed."""
+_PROVEN_EVERY = timedelta(days=7)
+"""How often a copy's indexes and references are checked too."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,8 +58,12 @@ class Backups:
         now = self.clock.now()
         failure: LedgerError | None = None
         made, pause_s = False, float(_RETRY_S)
+        proven_at = await self.database.read(
+            lambda tx: bot_state.moment(tx, bot_state.BACKUP_PROVEN_AT)
+        )
+        proves = has_passed(_PROVEN_EVERY, since=proven_at, now=now)
         try:
-            made, next_at = await aside(partial(self._make_if_due, now))
+            made, next_at = await aside(partial(self._make_if_due, now, proves=proves))
             pause_s = pause_until(now, next_at)
         except LedgerError as error:
             failure = error
@@ -65,13 +72,15 @@ class Backups:
             text = f"{path} can't be used ({in_words(error)})."
             failure = LedgerError(text, fault_of(error), path=str(path))
         try:
-            await self._record(now, made=made, failure=failure)
+            await self._record(now, made=made, proven=made and proves, failure=failure)
         except sqlite3.OperationalError as error:
             # The ledger's own disk may be full too; the next look tells the operators.
             _log.error("backup state not recorded error=%s", error)
         return pause_s
 
-    def _make_if_due(self, now: datetime, stop: threading.Event) -> tuple[bool, datetime]:
+    def _make_if_due(
+        self, now: datetime, stop: threading.Event, *, proves: bool
+    ) -> tuple[bool, datetime]:
         """Return whether a copy was due and made, and when the next copy is due."""
         make_private_folder(self.folder, setting="backup.path")
         remove_unfinished(self.folder)
@@ -79,15 +88,19 @@ class Backups:
         times = [copy.made_at for copy in copies(self.folder) if copy.made_at <= now]
         if times and now - times[0] < self.every:
             return False, times[0] + self.every
-        copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop)
+        copy_ledger(self.data_dir, self.folder / copy_name(now), stop=stop, proves=proves)
         # Only after the new copy: while copying fails, the old copies are the only ones.
         prune(self.folder, keep=self.keep, now=now)
         return True, now + self.every
 
-    async def _record(self, now: datetime, *, made: bool, failure: LedgerError | None) -> None:
+    async def _record(
+        self, now: datetime, *, made: bool, proven: bool, failure: LedgerError | None
+    ) -> None:
         def work(tx: Tx) -> bool:
             if made:
                 bot_state.put(tx, bot_state.BACKUP_AT, now.isoformat())
+            if proven:
+                bot_state.put(tx, bot_state.BACKUP_PROVEN_AT, now.isoformat())
             if failure is not None:
                 return self._note_failing(tx, failure, now)
             return self._note_working(tx, now)

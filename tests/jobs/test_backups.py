@@ -16,6 +16,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import copies, copy_name
 from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
@@ -99,6 +100,19 @@ async def test_restart_keeps_to_the_rhythm(vault):
     assert vault.made() == [NOW]
     await vault.look(hours=1)
     assert vault.made() == [NOW, NOW + DAY]
+
+
+async def test_each_seventh_day_a_copy_is_proven(vault):
+    torn = "INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (9, 1, 0)"
+    assert await vault.look() == []
+    with contextlib.closing(sqlite3.connect(vault.data / LEDGER_FILE)) as ledger:
+        ledger.execute(torn)
+        ledger.commit()
+    for _ in range(6):
+        assert await vault.look(hours=24) == []
+    (letter,) = await vault.look(hours=24)
+    assert "not sound" in letter
+    assert vault.made() == [NOW + n * DAY for n in (4, 5, 6)]
 
 
 async def test_copies_that_somebody_removed_are_made_anew(vault):

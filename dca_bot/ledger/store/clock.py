@@ -227,5 +227,6 @@ _FACTS = (
     bot_state.POLLS_DUE_AT,
     bot_state.SUMMARY_AT,
     bot_state.BACKUP_AT,
+    bot_state.BACKUP_PROVEN_AT,
     bot_state.BACKUP_FAILING,
 )

@@ -281,12 +281,23 @@ def test_damaged_ledger_makes_no_copy(data, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_torn_reference_makes_no_copy(data, tmp_path):
+TORN_REFERENCE = ("INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (9, 1, 0)",)
+ROW_LEFT_IN_INDEX = (
+    "INSERT INTO hold (kind, ref, reason, opened_at) VALUES ('payout', 'a', 'ceiling_payout', 1)",
+    "PRAGMA writable_schema = ON",
+    "UPDATE sqlite_schema SET sql = sql || ' WHERE ref = 0' WHERE name = 'hold_ref'",
+)
+
+
+@pytest.mark.parametrize("damage", [TORN_REFERENCE, ROW_LEFT_IN_INDEX])
+def test_what_a_quick_check_misses_makes_no_copy_that_is_proven(data, tmp_path, damage):
     with contextlib.closing(sqlite3.connect(data / LEDGER_FILE)) as ledger:
-        ledger.execute("INSERT INTO deposit (client_id, amount_minor, created_at) VALUES (9, 1, 0)")
+        for change in damage:
+            ledger.execute(change)
         ledger.commit()
     with pytest.raises(LedgerError, match="not sound"):
-        copy_ledger(data, tmp_path / "copy.sqlite3")
+        copy_ledger(data, tmp_path / "copy.sqlite3", proves=True)
+    copy_ledger(data, tmp_path / "copy.sqlite3")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ format: setup
 bench: setup
 	$(BIN)/python tests/benchmarks.py
 	$(BIN)/python tests/lists_bench.py
+	$(BIN)/python tests/ledger/ledger_bench.py
 	$(BIN)/python tests/ledger/store/database_bench.py
 	$(BIN)/python tests/jobs/lamassu/poll_bench.py
 

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
         "lists_bench.py",
         "walks.py",
         "lnbits_versions.py",
+        "ledger/ledger_bench.py",
         "ledger/store/database_bench.py",
         "jobs/lamassu/poll_bench.py",
         "reach/matrix.py",

@@ -10,6 +10,7 @@
 # make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3, or HOURS=2
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
 # make planted   plants faults into the program, and prints which seed of the simulation notices each
+# make mutation   changes the money path in one place at a time: the tests have to notice; PIECE=core SAMPLE=200, else everything
 # make conformance   plays one scenario on the simulated LNbits and on real ones, and prints the answers
 # make faults   plays each fault of the network on each kind of request to LNbits and Lamassu, on real parts: a quarter of an hour
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
@@ -33,6 +34,8 @@ SEEDS ?= 20
 DAYS ?= 3
 HOURS ?= 0
 POINTS ?= 0
+PIECE ?=
+SAMPLE ?= 0
 NODE_APPS := tests/reach/node
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
@@ -43,7 +46,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -99,6 +102,14 @@ simulate: setup
 planted: setup
 	@$(BIN)/python tests/simulation/planted.py
 
+mutation: $(VENV)/.mutation
+	@$(BIN)/python tests/mutation/mutate.py --piece "$(PIECE)" --sample $(SAMPLE) --seed $(SEED)
+
+# What makes the mutants needs 25 packages that nothing else does.
+$(VENV)/.mutation: $(VENV)/.complete
+	@$(BIN)/pip install -q -c deploy/constraints.txt -e '.[mutation]'
+	@touch $@
+
 conformance: setup
 	$(BIN)/pytest -q -s tests/conformance
 
@@ -142,4 +153,4 @@ lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py
 
 clean:
-	rm -rf $(NODE_APPS)/node_modules .venv .venv-* .lnbits .lnbits-versions .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(NODE_APPS)/node_modules .venv .venv-* .lnbits .lnbits-versions .mutation .mypy_cache .ruff_cache .pytest_cache build *.egg-info

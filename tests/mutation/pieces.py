@@ -1,0 +1,67 @@
+"""What is mutated, in pieces of less than an hour each, and which tests guard each piece."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_WITHOUT_MONEY = (
+    "chart",
+    "internet",
+    "reach",
+    "relay_lists",
+    "relay_state",
+    "relay_urls",
+    "secrets",
+    "slash_commands",
+)
+"""What of the core decides neither about money nor about who is told what."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Modules, by patterns of paths, and folders or files of tests, those nearest to the modules first."""
+
+    patterns: tuple[str, ...]
+    tests: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+    def modules(self) -> list[str]:
+        """Return the paths of the modules, sorted."""
+        found = (path for pattern in self.patterns for path in ROOT.glob(pattern))
+        return sorted(
+            path.relative_to(ROOT).as_posix() for path in found if path.stem not in self.without
+        )
+
+    def files(self) -> list[str]:
+        """Return the paths of the files of tests."""
+        folders = (ROOT / one for one in self.tests)
+        found = (sorted(one.rglob("test_*.py")) if one.is_dir() else [one] for one in folders)
+        return [path.relative_to(ROOT).as_posix() for files in found for path in files]
+
+
+PIECES = {
+    "core": Piece(
+        ("dca_bot/core/*.py",),
+        ("tests/core", "tests/jobs/lamassu"),
+        _WITHOUT_MONEY,
+    ),
+    "ledger": Piece(
+        (
+            "dca_bot/ledger/store/accounts.py",
+            "dca_bot/ledger/programme/deposits.py",
+            "dca_bot/ledger/programme/commission.py",
+            "dca_bot/ledger/programme/clients.py",
+            "dca_bot/ledger/distributions/*.py",
+        ),
+        ("tests/ledger", "tests/jobs/lamassu", "tests/jobs/test_fixed_mode_job.py", "tests/chat"),
+    ),
+    "payouts": Piece(
+        ("dca_bot/ledger/payouts/*.py",),
+        ("tests/ledger", "tests/jobs/payouts", "tests/chat/operator"),
+    ),
+    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts", "tests/jobs")),
+    "sale-jobs": Piece(
+        ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),
+        ("tests/jobs/lamassu", "tests/jobs", "tests/chat"),
+    ),
+}

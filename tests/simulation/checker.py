@@ -35,6 +35,7 @@ _PAYOUTS = (
 _BEHIND_MAX = timedelta(days=-20)
 """A clock that is further behind has shown later times, in each copy of the ledger too: all waits."""
 _DONE_WITHIN = timedelta(hours=9)
+_ASKED_MAX = 3
 _TOLD_WITHIN = timedelta(hours=30)
 _PRICE_AGE_MAX = timedelta(minutes=2)
 _NEWEST = (
@@ -88,6 +89,7 @@ class Checker:
     def after(self, ledger: sqlite3.Connection) -> None:
         """Check what was recorded since the last look; raise Violation."""
         self.people.requests.check()
+        self._check_questions()
         newest = tuple(ledger.execute(_NEWEST).fetchone())
         if newest == self._newest:
             return
@@ -284,10 +286,17 @@ class Checker:
     # Promises
 
     def _check_in_time(self, ledger: sqlite3.Connection) -> None:
-        """What nothing has kept back for some hours is done: sales, messages, and questions for sats."""
+        """What nothing has kept back for some hours is done: messages, sales, and questions for sats."""
         now = self.lamassu.time.now()
-        since = max(self.people.operator.resumed_at, self.clock.changed_at)
-        if now - since < _DONE_WITHIN:
+        if now - self.clock.changed_at < _DONE_WITHIN:
+            return
+        long_ago = int((now - _DONE_WITHIN).timestamp())
+        (unsent,) = ledger.execute(
+            "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL AND created_at < ?",
+            (long_ago,),
+        ).fetchone()
+        hold(f"{unsent} messages have not left for hours", is_kept=not unsent)
+        if now - self.people.operator.resumed_at < _DONE_WITHIN:
             return
         states = dict(ledger.execute("SELECT id, state FROM cash_out"))
         for sale in self.lamassu.sales.values():
@@ -295,15 +304,17 @@ class Checker:
             is_due = sale.kind is SaleKind.CLEAN and now - sale.left_at > _DONE_WITHIN
             named = f"sale {sale.id} of {sale.left_at} is {state} still"
             hold(named, is_kept=state == "distributed" or not is_due)
-        long_ago = (now - _DONE_WITHIN).timestamp()
-        unsent, short = ledger.execute(
-            "SELECT (SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dropped_at IS NULL"
-            " AND created_at < ?1), (SELECT count(*) FROM open_payout"
-            " WHERE waiting = 'not_enough_funds' AND due_at < ?1 * 1000000)",
-            (int(long_ago),),
+        (short,) = ledger.execute(
+            "SELECT count(*) FROM open_payout WHERE waiting = 'not_enough_funds' AND due_at < ?",
+            (long_ago * 1_000_000,),
         ).fetchone()
-        hold(f"{unsent} messages have not left for hours", is_kept=not unsent)
         hold(f"{short} payouts wait for sats for hours", is_kept=not short)
+
+    def _check_questions(self) -> None:
+        """An operator who has said that the clock is right is asked no more until the clock is set."""
+        asked = [at for at in self.people.operator.asked_of_clock if at > self.clock.changed_at]
+        is_kept = self.is_restored or len(asked) <= _ASKED_MAX
+        hold(f"the operator was asked {len(asked)} times about one clock", is_kept=is_kept)
 
     def _check_sales(self, ledger: sqlite3.Connection) -> None:
         """Each clean sale was shared out."""

@@ -19,6 +19,7 @@ _CONFIRMED = re.compile(r"^Deposit \d+ is confirmed: Q([\d,.]+) for (\w+)")
 _ARRIVED = re.compile(r"^Record payout (\w{8}), .* as arrived on your word")
 _NOT_IN_TIME = re.compile(r"so I did nothing\..* send (?:it|this) again", re.DOTALL)
 _LEAPT = re.compile(r"^The computer's clock (?:went from|shows) ")
+_DOUBTED = re.compile(r"^The computer's clock shows ")
 _NEW_WALLET = "Your bitcoin would go to"
 _SILENT = "Messages about payments from now on: none"
 _PAID = re.compile(r"^[\d,]+ sats? (?:of commission )?ha(?:s|ve) arrived in your wallet")
@@ -215,6 +216,8 @@ class Operator(Person):
     books: Books = field(kw_only=True)
     clock: ComputerClock = field(kw_only=True)
     notebook: dict[str, int] = field(default_factory=dict)
+    asked_of_clock: list[datetime] = field(default_factory=list)
+    """When the bot asked whether the computer's clock is right."""
     accepted: set[str] = field(default_factory=set)
     stopped_at: datetime | None = None
     resumed_at: datetime = BEGIN
@@ -288,6 +291,8 @@ class Operator(Person):
         super()._hear(letter)
         for bolt11 in _BOLT11.findall(letter.text):
             self.time.loop.call_later(self.random.uniform(60, 3600), self.lnbits.pay_top_up, bolt11)
+        if _DOUBTED.search(letter.text):
+            self.asked_of_clock.append(letter.at)
         if _LEAPT.search(letter.text):
             self.time.loop.call_later(self.random.uniform(300, 3_600), self._look_at_clock)
         if letter.text.startswith(_STOPPED) and self._last == "pause all":

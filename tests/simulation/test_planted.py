@@ -4,7 +4,7 @@ import pytest
 
 from dca_bot.core import money
 from simulation.faults.fault import Fault, NeverReached, find, planted
-from simulation.planted import BY_NAME, FAULTS, PLAN
+from simulation.planted import BY_NAME, FAULTS, PLAN, Search, missed
 
 
 def test_forty_faults_at_least_have_names_of_their_own():
@@ -47,3 +47,17 @@ def test_fault_that_no_world_has_reached_counts_as_missed():
     fault = Fault("in vain", {"core.money.sat_floor": lambda _: 0})
     with pytest.raises(NeverReached, match=r"core\.money\.sat_floor"):
         find(fault, PLAN, is_over=lambda: True)
+
+
+def test_fault_that_no_world_shows_or_whose_world_breaks_anyway_is_missed():
+    shown, hidden, doubtful = (
+        Search("shown", PLAN, 1, 2.0, "a promise"),
+        Search("hidden", PLAN, 0, 300.0, ""),
+        Search("doubtful", PLAN, 2, 5.0, "a promise"),
+    )
+    anyway = {(1, PLAN): "", (2, PLAN): "another promise"}
+    assert missed([shown], anyway) == []
+    assert missed([shown, hidden, doubtful], anyway) == [
+        "not found: hidden",
+        "not shown: doubtful; seed 2 without it: another promise",
+    ]

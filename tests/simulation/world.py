@@ -54,8 +54,11 @@ class Plan:
     `fault_rate`: of a request or message to be lost, late or answered in vain. `mischief_rate`: of a payment
     to go wrong at LNbits or beyond. `odd_rate`: of a sale that is no clean success. `kill_within`: the turns
     of the loop within which each process is killed. `restore_rate`: of an older copy to be put back after a
-    kill. `clock_every`: the mean time between two wrong settings of the computer's clock.
-    `doing_every`: of people to do something out of the ordinary.
+    kill. `clock_every`: the mean time between two wrong settings of the computer's clock, each of a kind of
+    `clock_kinds`. `doing_every`: of people to do something out of the ordinary. `balance_sat`: what the
+    source wallet has at first. `price_away`: the mean time for which LNbits tells no good price.
+    `least_sats`: the least payments of Lightning addresses, each as often. `check_every`: the time
+    between two checks of the whole ledger.
     """
 
     days: int = 3
@@ -68,7 +71,12 @@ class Plan:
     restore_rate: float = 0.03
     outage_every: timedelta = timedelta(hours=16)
     clock_every: timedelta = timedelta(days=2)
+    clock_kinds: tuple[str, ...] = ("hours", "hours", "days", "drift", "boot")
     doing_every: timedelta = timedelta(hours=2)
+    balance_sat: int = 2_000_000
+    price_away: timedelta = timedelta(hours=3)
+    least_sats: tuple[int, ...] = (1, 1, 1, 5_000)
+    check_every: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class World:
             self.journal,
             self._random("network"),
             mischief,
-            balance_msat=2_000_000_000,
+            balance_msat=plan.balance_sat * 1000,
             expiry_shift=self._random("zone").choice(_ZONES),
         )
         self.addresses = AddressServers(self.lnbits, self._random("addresses"), mischief)
@@ -273,7 +281,7 @@ class World:
         """Open a Lightning address; return it."""
         random = self.random
         address = f"{name}.{len(self.addresses.addresses)}@payee.example"
-        min_sat, has_verify = random.choice((1, 1, 1, 5_000)), random.random() < 0.5
+        min_sat, has_verify = random.choice(self.plan.least_sats), random.random() < 0.5
         self.addresses.add(address, min_sat=min_sat, has_verify=has_verify)
         return address
 
@@ -315,7 +323,7 @@ class World:
         while True:
             await self.time.sleep(_a_moment(random, timedelta(hours=12)))
             lnbits.price_factor = Decimal(random.choice(("0", "0", "0.13", "1.2")))
-            await self.time.sleep(_a_moment(random, timedelta(hours=3)))
+            await self.time.sleep(_a_moment(random, self.plan.price_away))
             lnbits.price_factor = Decimal(1)
 
     async def _clocks(self) -> None:
@@ -325,7 +333,7 @@ class World:
         while True:
             await self.time.sleep(_a_moment(random, self.plan.clock_every))
             sign, right_after = random.choice((-1, 1)), timedelta(minutes=random.uniform(10, 240))
-            match random.choice(("hours", "hours", "days", "drift", "boot")):
+            match random.choice(self.plan.clock_kinds):
                 case "hours":
                     clock.set(sign * timedelta(hours=random.uniform(0.1, 20)))
                 case "days":
@@ -357,7 +365,7 @@ class World:
 
     async def _checks(self) -> None:
         while True:
-            await self.time.sleep(timedelta(days=1))
+            await self.time.sleep(self.plan.check_every)
             with self._ledger() as ledger:
                 self.checker.whole(ledger)
 

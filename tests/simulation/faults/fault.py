@@ -72,14 +72,20 @@ def find(fault: Fault, plan: Plan, *, is_over: Callable[[], bool]) -> tuple[int,
     with planted(fault) as calls:
         while not is_over():
             seed += 1
-            with TemporaryDirectory(prefix="dca-bot-planted-", dir=_memory()) as folder:
-                found = play(seed, plan, Path(folder))
-            if not isinstance(found, Figures):
-                return seed, found.what
+            what = broken(seed, plan)
+            if what:
+                return seed, what
     unreached = [name for name in fault.replaces if not calls[name]]
     if unreached:
         raise NeverReached(", ".join(unreached))
     return 0, ""
+
+
+def broken(seed: int, plan: Plan) -> str:
+    """Play a seed with what is planted now, if anything; return the promise that broke, or ""."""
+    with TemporaryDirectory(prefix="dca-bot-planted-", dir=_memory()) as folder:
+        found = play(seed, plan, Path(folder))
+    return "" if isinstance(found, Figures) else found.what
 
 
 def _memory() -> Path | None:

@@ -51,5 +51,9 @@ FAULTS = (
         "fixed mode buys at another currency's price",
         {"jobs.fixed_mode.FixedMode._price": _of_another_currency},
     ),
-    Fault("a run happens after its day", {"jobs.fixed_mode.local_date": _of_yesterday}),
+    Fault(
+        "a run happens after its day",
+        {"jobs.fixed_mode.local_date": _of_yesterday},
+        {"price_away": timedelta(hours=9)},
+    ),
 )

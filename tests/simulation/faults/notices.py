@@ -63,7 +63,7 @@ class _AnotherEachTime:
 
 
 def _never_sent(tx: Any, message: Any, *, now: Any) -> None:
-    mark_failed(tx, message, delay_s=600, now=now)
+    mark_failed(tx, message, delay_s=3_600, now=now)
 
 
 def _to_the_next(self: Any, tx: Any, client: Any, told: Any, now: Any, **named: Any) -> None:
@@ -75,53 +75,46 @@ def _nothing(*_args: Any, **_named: Any) -> None:
     return None
 
 
-_NO_COPIES = {"restore_rate": 0}
+_LOSSY = {"fault_rate": 0.1}
 
 FAULTS = (
     Fault(
         "a payment is told at once and in a digest",
         {"messages.notices.clients.payout_notices.arrive": _each_and_in_a_digest},
-        _NO_COPIES,
     ),
     Fault(
         "the notice of a payment is lost",
         {"messages.notices.clients.ClientNotices.payout_arrived": _nothing},
-        _NO_COPIES,
     ),
     Fault(
         "digests are never written",
         {"messages.notices.clients.ClientNotices.digest": lambda *_a, **_n: False},
-        _NO_COPIES,
     ),
     Fault(
         "a digest is told again each day",
         {"messages.notices.clients.payout_notices.take": _told_again},
-        _NO_COPIES,
     ),
     Fault(
         "who wants no messages of payments gets them",
         {"messages.notices.clients.payout_notices.arrive": _whatever_the_wish},
-        _NO_COPIES,
     ),
     Fault(
         "a message counts as sent whatever the relays say",
         {"jobs.outbox.judge": _always_reached},
-        _NO_COPIES,
+        _LOSSY,
     ),
     Fault(
         "a message is given up after the first try",
         {"jobs.outbox.outbox.mark_failed": _given_up_at_once},
-        _NO_COPIES,
+        _LOSSY,
     ),
     Fault(
         "each try of a message is another message",
         {"jobs.outbox.OutgoingMessage": _AnotherEachTime()},
-        _NO_COPIES,
+        _LOSSY,
     ),
-    Fault("a message is sent for ever", {"jobs.outbox.outbox.mark_sent": _never_sent}, _NO_COPIES),
+    Fault("a message is sent for ever", {"jobs.outbox.outbox.mark_sent": _never_sent}),
     Fault(
-        "another client is told",
-        {"messages.notices.writer.NoticeWriter.tell_client": _to_the_next},
-        _NO_COPIES,
+        "another client is told", {"messages.notices.writer.NoticeWriter.tell_client": _to_the_next}
     ),
 )

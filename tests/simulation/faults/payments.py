@@ -1,6 +1,7 @@
 """Faults in what is paid, to whom, and how often."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from dca_bot.core.attempt import Finding
@@ -11,11 +12,13 @@ from dca_bot.core.ports import Credit, LnurlLimits, PayAnswer, PaymentStatus
 from dca_bot.core.witness import Said
 from dca_bot.jobs.payouts.verify import judge as judge_verify
 from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.payouts.witnesses import record_verdict
 from dca_bot.ledger.store import clock
 from simulation.faults.fault import Fault
 
 _JUDGE = "jobs.payouts.context.rules.judge"
 _MANY_LIES = {"mischief_rate": 0.2}
+_HIGH_MINIMUMS = {"least_sats": (5_000, 20_000)}
 _MANY_COPIES = {"restore_rate": 0.15}
 
 
@@ -104,6 +107,10 @@ def _any_unsettled(case: Any) -> bool:
     return any(look.said is Said.UNSETTLED for look in case.looks)
 
 
+def _with_any_preimage(*of: Any, preimage: str, **about: Any) -> None:
+    record_verdict(*of, preimage=preimage or "none", **about)
+
+
 def _settled_is_proof(answer: Any, question: Any) -> Said:
     is_settled = answer is not None and answer.is_settled
     return Said.SETTLED if is_settled else judge_verify(answer, question)
@@ -156,10 +163,12 @@ FAULTS = (
     Fault(
         "an address's least payment is ignored",
         {"jobs.payouts.send.Sender._address_invoice": _without_minimum},
+        _HIGH_MINIMUMS,
     ),
     Fault(
         "the shares of a payout that is too small are lost",
         {"jobs.payouts.send.planning.merge": _merged_with_shares},
+        _HIGH_MINIMUMS,
     ),
     Fault(
         "a cancelled payout gives nothing back", {"chat.operator.payouts.booking.cancel": _given_up}
@@ -171,15 +180,19 @@ FAULTS = (
     Fault(
         "nobody is asked to fill the source wallet",
         {"jobs.payouts.funds.Funds.report": _no},
+        {"balance_sat": 100_000, "doing_every": timedelta(hours=12)},
     ),
     Fault(
         "a payee's word before the invoice is over is enough",
-        {"core.witness._is_unpaid": _any_unsettled},
+        {"core.witness._is_unpaid": _any_unsettled, _JUDGE: _failed_is_dead},
         _MANY_LIES,
     ),
     Fault(
         "settled without a preimage counts as a proof",
-        {"jobs.payouts.verify.judge": _settled_is_proof},
+        {
+            "jobs.payouts.verify.judge": _settled_is_proof,
+            "jobs.payouts.verify.witnesses.record_verdict": _with_any_preimage,
+        },
         _MANY_LIES,
     ),
 )

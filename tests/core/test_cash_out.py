@@ -144,6 +144,11 @@ def test_what_is_none_of_the_bots_is_ignored_at_once(changes, reason, now):
         *(({"fixed_fee": fee}, Reason.FIXED_FEE) for fee in ("NaN", "-0.00001", "1E+999999")),
         ({"fixed_fee": "sNaN"}, Reason.FIXED_FEE),
         ({"fixed_fee": "10000000000001"}, Reason.FIXED_FEE),
+        # The largest numbers that can be: sound, each alone.
+        ({"crypto_atoms": "2100000000000000"}, Reason.NO_FIT),
+        ({"fiat": "10000000000000"}, Reason.NO_FIT),
+        ({"fixed_fee": "10000000000000"}, Reason.NO_FIT),
+        ({"commission": "0.99999"}, Reason.NO_FIT),
         ({"fixed_fee": "1"}, Reason.NO_FIT),
         ({"fiat": "10000"}, Reason.NO_FIT),
         ({"commission": "0.10000"}, Reason.NO_FIT),

@@ -62,10 +62,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("source", "lnbits", "ticker", "age", "expected"), CASES)
-def test_price_is_used_only_where_nothing_speaks_against_it(source, lnbits, ticker, age, expected):
+@pytest.mark.parametrize(("source", "price", "ticker", "age", "expected"), CASES)
+def test_price_is_used_only_where_nothing_speaks_against_it(source, price, ticker, age, expected):
     found = choose_rate(
-        None if lnbits is None else Decimal(lnbits),
+        None if price is None else Decimal(price),
         None if ticker is None else Ticker(Decimal(ticker), NOW - age * MINUTE),
         rules=replace(TERMS, rate_source=source),
         currency="GTQ",

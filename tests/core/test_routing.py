@@ -1,6 +1,7 @@
 """Where a message goes, in which order, and when a person counts as reached."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -170,3 +171,20 @@ def test_without_anything_that_counts_no_list_is_the_reason():
     found = Route(((OWN_1,),), frozenset())
     assert judge(found, [answer(OWN_1)]) == Outcome(beside=OWN_1, reason=Undelivered.NO_LIST)
     assert judge(found, ()) == Outcome(reason=Undelivered.NO_LIST)
+
+
+NEARER = (
+    Undelivered.NO_LIST,
+    Undelivered.UNUSABLE_LIST,
+    Undelivered.NO_CONNECTION,
+    Undelivered.NO_ANSWER,
+    Undelivered.REFUSED,
+)
+
+
+@pytest.mark.parametrize(("far", "near"), [*pairwise(NEARER)])
+def test_reason_is_that_of_the_relay_that_came_nearest(far, near):
+    answers = [answer(A, far, "far"), answer(B, near, "near")]
+    both = Route(((A, B),), frozenset({A, B}))
+    for heard in (answers, answers[::-1]):
+        assert judge(both, heard) == Outcome(reason=near, words="near")

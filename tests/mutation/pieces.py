@@ -53,15 +53,15 @@ PIECES = {
             "dca_bot/ledger/programme/clients.py",
             "dca_bot/ledger/distributions/*.py",
         ),
-        ("tests/ledger", "tests/jobs/lamassu", "tests/jobs/test_fixed_mode_job.py", "tests/chat"),
+        ("tests/ledger", "tests/jobs/lamassu", "tests/jobs/test_fixed_mode_job.py"),
     ),
     "payouts": Piece(
         ("dca_bot/ledger/payouts/*.py",),
-        ("tests/ledger", "tests/jobs/payouts", "tests/chat/operator"),
+        ("tests/ledger", "tests/jobs/payouts"),
     ),
-    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts", "tests/jobs")),
+    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts",)),
     "sale-jobs": Piece(
         ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),
-        ("tests/jobs/lamassu", "tests/jobs", "tests/chat"),
+        ("tests/jobs/lamassu", "tests/jobs/test_fixed_mode_job.py", "tests/jobs/test_fixed_days.py"),
     ),
 }

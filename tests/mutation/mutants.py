@@ -88,7 +88,7 @@ class Site:
 def sites_of(module: str, source: str) -> Iterator[Site]:
     """Yield all places where a module can be changed so that somebody could notice.
 
-    Nobody notices another decorator of a dataclass, nor a weaker assertion, as `strict` of `zip` is one.
+    Nobody notices another decorator or field of a dataclass, nor a weaker assertion, as `strict` is.
     """
     nodes = list(ast_nodes(get_ast(source)))
     places, spared = _places(source), _spared(source)
@@ -98,7 +98,7 @@ def sites_of(module: str, source: str) -> Iterator[Site]:
             for (line, _), _ in operator.mutation_positions(node):
                 site = Site(module, source, places.get(line, ""), operator, next(number))
                 is_doubled = isinstance(operator, AddNot) and _is_negated_elsewhere(node)
-                if line not in spared and not is_doubled and not _is_strict(node):
+                if line not in spared and not is_doubled and not _is_of_the_language(node):
                     yield site
 
 
@@ -115,9 +115,10 @@ def _is_negated_elsewhere(node: Any) -> bool:
     return condition.type in ("comparison", "not_test")
 
 
-def _is_strict(node: Any) -> bool:
+def _is_of_the_language(node: Any) -> bool:
+    """Tell whether a word is the value of `strict`, `init` or `repr`."""
     before = node.get_previous_leaf() if node.type == "keyword" else None
-    return before is not None and before.get_previous_leaf().value == "strict"
+    return before is not None and before.get_previous_leaf().value in ("strict", "init", "repr")
 
 
 def _places(source: str) -> dict[int, str]:

@@ -25,7 +25,7 @@ from mutation.pieces import PIECES, ROOT, Piece
 from mutation.runner import Called, Trial, Verdict, play, watch
 
 LEAST_PERCENT = 90
-TESTS_MAX_S = 20
+TESTS_MAX_S = 40
 """How long the tests of one mutant take together, at most, if none fails."""
 SLOWNESS_MAX, START_MAX_S = 10, 20
 """A mutant is hung when its tests take so many times as long as without a mutant, and a start."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_BUSY_DAY = "tests/mutation/busy_day.py"
 _WITHOUT_MONEY = (
     "chart",
     "internet",
@@ -59,9 +60,14 @@ PIECES = {
         ("dca_bot/ledger/payouts/*.py",),
         ("tests/ledger", "tests/jobs/payouts"),
     ),
-    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts",)),
+    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts", _BUSY_DAY)),
     "sale-jobs": Piece(
         ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),
-        ("tests/jobs/lamassu", "tests/jobs/test_fixed_mode_job.py", "tests/jobs/test_fixed_days.py"),
+        (
+            "tests/jobs/lamassu",
+            "tests/jobs/test_fixed_mode_job.py",
+            "tests/jobs/test_fixed_days.py",
+            _BUSY_DAY,
+        ),
     ),
 }

@@ -134,7 +134,9 @@ async def test_top_up_covers_what_can_leave_and_not_what_will_be_held(bench):
     await bench.settle(2)
     (asked,) = await funds_letters(bench)
     assert "lacks 1,000 sats; 31,000 sats are to be paid" in asked
-    bench.wallet.balance_sat += 13_000  # 1,000 and the level to which a top-up fills
+    # One invoice, for 1,000 and the level that ends a warning.
+    assert [one.amount_msat for one in bench.wallet.invoices.values()] == [13_500_000]
+    bench.wallet.balance_sat += 13_000
     await bench.settle(3)
     assert await bench.states() == ["DONE", "HELD"]
     assert "enough again" in (await funds_letters(bench))[-1]

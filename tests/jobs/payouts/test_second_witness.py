@@ -258,6 +258,9 @@ async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make
     assert bench.wallet.sent() == ["lnbc1"]
     (hold,) = await open_holds(bench)
     assert hold.reason == "arrived_after_all"
+    asked = [text for text in await bench.letters() if "waits for your decision" in text]
+    assert len(asked) == 1
+    assert f"payout cancel {hold.ref[:8]}" in asked[0]
 
 
 async def test_proof_of_an_invoice_that_was_given_up_is_told_once(make_doubted):

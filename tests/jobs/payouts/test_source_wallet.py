@@ -1,0 +1,58 @@
+"""Another source wallet than before pays nothing unasked, on a scripted LNbits."""
+
+import pytest
+
+from dca_bot.core.ports import PaymentStatus
+from dca_bot.errors import LnbitsRefused
+from dca_bot.faults import LnbitsFault
+from dca_bot.jobs.payouts.source_wallet import check_source_wallet
+from dca_bot.ledger.store import bot_state
+
+
+def show(bench, wallet_id):
+    async def answer():
+        return wallet_id
+
+    bench.wallet.wallet_id = answer
+
+
+async def is_paused(bench):
+    return await bench.database.read(bot_state.paused)
+
+
+async def test_other_wallet_is_refused_and_told_once_while_a_payout_of_the_old_one_is_unsettled(
+    make_due,
+):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    await check_source_wallet(bench.worker.context)
+    await bench.settle()
+    for wallet_id, told in (("other", 1), ("other", 1), ("third", 2)):
+        show(bench, wallet_id)
+        with pytest.raises(LnbitsRefused) as refused:
+            await check_source_wallet(bench.worker.context)
+        assert refused.value.fault is LnbitsFault.OTHER_WALLET
+        assert len(await bench.letters()) == told
+        assert not await is_paused(bench)
+    show(bench, "source")
+    await check_source_wallet(bench.worker.context)
+    show(bench, "third")
+    with pytest.raises(LnbitsRefused):
+        await check_source_wallet(bench.worker.context)
+    assert len(await bench.letters()) == 3, "the old wallet was back meanwhile"
+
+
+async def test_other_wallet_pauses_everything_and_is_told_once_all_is_settled(make_due):
+    bench = await make_due()
+    await check_source_wallet(bench.worker.context)
+    await bench.settle()
+    assert await bench.states() == ["DONE"]
+    assert not await is_paused(bench)
+    show(bench, "other")
+    for _ in range(2):
+        await check_source_wallet(bench.worker.context)
+        assert await is_paused(bench)
+        assert len(await bench.letters()) == 1
+    assert (
+        await bench.database.read(lambda tx: bot_state.get(tx, bot_state.SOURCE_WALLET)) == "other"
+    )

@@ -91,3 +91,14 @@ async def test_what_cannot_pass_is_a_refusal_at_once(make_faulty):
     assert (await look(bench))[1] == Refusal.NO_PAYMENTS
     waited, _ = await look(bench)
     assert waited == 10 * MINUTE
+
+
+async def test_destination_that_has_refused_three_payouts_is_asked_for_no_fourth_in_that_round(
+    make_faulty,
+):
+    bench = await make_faulty(PLACE, *[DestinationRefused(Refusal.NO_PAYMENTS)] * 4)
+    for _ in range(3):
+        await bench.distribute(50_000, 40_000)
+    await bench.worker.work_once()
+    assert len(bench.faults) == 1
+    assert [payout.waiting for payout in await bench.payouts()].count(Refusal.NO_PAYMENTS) == 3

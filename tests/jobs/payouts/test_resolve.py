@@ -272,6 +272,17 @@ async def test_credit_that_is_not_what_was_sent_is_an_alert_and_nothing_has_arri
     assert await bench.states() == ["DONE"]
 
 
+async def test_what_is_alerted_is_looked_at_once_an_hour(make_due):
+    bench = await make_due()
+    bench.wallet.fee_msat = 1
+    looks = []
+    for minutes in range(0, 181, 20):
+        await at(bench, minutes * MINUTE)
+        looks.append(bench.wallet.count("credited"))
+    assert await bench.states() == ["ALERT"]
+    assert looks == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+
+
 # Invoices that are not taken
 
 

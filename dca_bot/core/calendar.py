@@ -5,6 +5,7 @@ two instants. A time that the clocks skip in spring is as much later, or earlier
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 SUNDAY = 6
@@ -22,6 +23,7 @@ def local_date(now: datetime, zone: ZoneInfo) -> date:
     return now.astimezone(zone).date()
 
 
+@lru_cache(maxsize=100)
 def instant_of(day: date, at: time, zone: ZoneInfo) -> datetime:
     """Return the instant, in UTC, of a time of day on a local date.
 

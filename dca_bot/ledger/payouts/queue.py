@@ -71,13 +71,12 @@ def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> l
     If no payee has that name, return the unsent payouts of all payees.
     """
     marks = ",".join("?" * len(distribution_ids))
-    found = select(
-        tx,
-        f"{IS_UNSENT} AND EXISTS (SELECT 1 FROM share"
-        f" WHERE share.payout_id = payout.id AND distribution_id IN ({marks}))",
-        distribution_ids,
-        among=_OPEN,
-    )
+    of_them = f"SELECT payout_id FROM share WHERE distribution_id IN ({marks})"
+    where = f"{IS_UNSENT} AND payout.id IN ({of_them})"
+    # Asked for each unknown payment at each start, and mostly there is none.
+    if tx.execute(f"SELECT 1 FROM payout WHERE {where}", distribution_ids).fetchone() is None:
+        return []
+    found = select(tx, where, distribution_ids, among=_OPEN)
     if tx.execute("SELECT 1 FROM client WHERE name = ?", (client_name,)).fetchone() is None:
         return found
     return [payout for payout in found if payout.client_name.lower() == client_name.lower()]

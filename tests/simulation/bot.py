@@ -13,6 +13,7 @@ from dca_bot.config import Config
 from dca_bot.ledger.store.connection import STATEMENTS_KEPT, Connect
 from dca_bot.ledger.store.database import open_database
 from dca_bot.outside import Outside, programme_of
+from simulation.copies import LEDGER
 from simulation.journal import Journal
 from simulation.network import Killed, Life
 from simulation.promise import Violation
@@ -32,10 +33,8 @@ class DirectConnection:
     """
 
     def __init__(self, uri: str, bot: "Bot", life: Life) -> None:
-        self._sqlite = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=0, cached_statements=STATEMENTS_KEPT
-        )
-        self._bot, self._life, self._changes = bot, life, 0
+        self._sqlite = _connected(uri) if "?mode=ro" in uri else bot.ledger
+        self._bot, self._life, self._changes = bot, life, self._sqlite.total_changes
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function; the process can be killed before and after, and not within.
@@ -63,8 +62,9 @@ class DirectConnection:
             raise Violation(f"the checker can't read the ledger: {error!r}") from error
 
     async def aclose(self) -> None:
-        """Close the file, as the end of a process does."""
-        self._sqlite.close()
+        """Close the file; the ledger that the bot writes stays open, as if the process had been killed."""
+        if self._sqlite is not self._bot.ledger:
+            self._sqlite.close()
 
 
 @dataclass
@@ -87,6 +87,20 @@ class Bot:
     _life: Life = field(default_factory=lambda: Life(0))
     _task: "asyncio.Task[None] | None" = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _ledger: sqlite3.Connection | None = None
+
+    @property
+    def ledger(self) -> sqlite3.Connection:
+        """Return the connection to the ledger: kept from life to life, with its prepared statements."""
+        if self._ledger is None:
+            self._ledger = _connected((self.data_dir / LEDGER).absolute().as_uri())
+        return self._ledger
+
+    def close_ledger(self) -> None:
+        """Close the ledger, as another file takes its place."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
 
     @property
     def data_dir(self) -> Path:
@@ -123,6 +137,11 @@ class Bot:
         self.spare()
         self._stop.set()
 
+    def drop(self) -> None:
+        """End the process with the world, without a trace."""
+        self._life.is_over = True
+        self.close_ledger()
+
     def connect_of(self, life: Life) -> Connect:
         """Return how a process opens a connection to the ledger."""
 
@@ -151,3 +170,9 @@ class Bot:
         finally:
             if database is not None:
                 await database.aclose()
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=0, cached_statements=STATEMENTS_KEPT
+    )

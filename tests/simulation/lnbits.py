@@ -4,6 +4,7 @@
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -71,6 +72,8 @@ class Lnbits:
     by_hash: dict[str, MadeInvoice] = field(default_factory=dict)
     rows: list[OutgoingRow] = field(default_factory=list)
     row_of: dict[str, OutgoingRow] = field(default_factory=dict)
+    rows_for: defaultdict[str, list[OutgoingRow]] = field(default_factory=lambda: defaultdict(list))
+    """The rows by the external id that they were paid with."""
     credits: dict[str, dict[str, Credit]] = field(default_factory=lambda: {SOURCE_KEY: {}})
     courses: dict[str, Course] = field(default_factory=dict)
     leases: list[LeaseRow] = field(default_factory=list)
@@ -148,11 +151,10 @@ class Lnbits:
 
     def has_lied(self, external_id: str) -> bool:
         """Tell whether a payment that LNbits calls failed has arrived all the same."""
-        rows = (row for row in self.rows if row.payment.external_id == external_id)
         return any(
             row.payment.status is PaymentStatus.FAILED
             and self.invoices[row.bolt11].received_at is not None
-            for row in rows
+            for row in self.rows_for[external_id]
         )
 
     # What the API does
@@ -265,6 +267,7 @@ class Lnbits:
         row = OutgoingRow(len(self.rows), payment, made.invoice.bolt11)
         self.rows.append(row)
         self.row_of[payment.payment_hash] = row
+        self.rows_for[external_id].append(row)
         self.balance_msat += payment.amount_msat - reserve_msat
         self.journal.note(
             f"LNbits pays {external_id[:8]}: {payment.amount_msat} msat, {row.bolt11}"

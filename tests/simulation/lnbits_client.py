@@ -129,8 +129,8 @@ class LnbitsClient:
 
     async def payments_of(self, external_id: str) -> Sequence[Payment]:
         def look() -> list[Payment]:
-            payments = (row.payment for row in self.server.rows)
-            return [one for one in payments if external_id and one.external_id == external_id]
+            rows = self.server.rows_for[external_id] if external_id else []
+            return [row.payment for row in rows]
 
         return await self._ask(look)
 

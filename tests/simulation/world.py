@@ -2,9 +2,7 @@
 
 import asyncio
 import gc
-import sqlite3
 from collections.abc import Coroutine, Iterable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -179,9 +177,16 @@ class World:
         await self._during(QUIET_MAX, lives, [self._reviews()], self._settled())
         self.bot.stop()
         await lives
-        with self._ledger() as ledger:
-            self.checker.settled(ledger, self.savers)
+        self.checker.settled(self.bot.ledger, self.savers)
         return self._figures()
+
+    async def end(self) -> None:
+        """End all that still goes on, in the bot's process too."""
+        self.bot.drop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     # The parts
 
@@ -215,13 +220,8 @@ class World:
     def _key(self) -> SecretKey:
         return generate(self._random(f"key {len(self.relays.mailboxes)}"))
 
-    def _ledger(self) -> closing[sqlite3.Connection]:
-        path = self.bot.data_dir / "ledger.sqlite3"
-        return closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0))
-
     def _read(self, query: str) -> Iterable[tuple[Any, ...]]:
-        with self._ledger() as ledger:
-            return ledger.execute(query).fetchall()
+        return self.bot.ledger.execute(query).fetchall()
 
     # What happens
 
@@ -236,12 +236,12 @@ class World:
             await self.time.sleep(self.random.uniform(1, 300))
 
     def _put_back(self) -> None:
+        self.bot.close_ledger()
         copy = self.copies.put_one_back()
         if copy is None:
             return
         self.journal.note(f"an older copy is put back: {copy.name}")
-        with self._ledger() as ledger:
-            self.checker.go_on_with(ledger)
+        self.checker.go_on_with(self.bot.ledger)
         self.relays.must_show_all = True
         self.operator.drop_plans()
         self.operator.stopped_at = None
@@ -366,8 +366,7 @@ class World:
     async def _checks(self) -> None:
         while True:
             await self.time.sleep(self.plan.check_every)
-            with self._ledger() as ledger:
-                self.checker.whole(ledger)
+            self.checker.whole(self.bot.ledger)
 
     async def _copy(self) -> None:
         while True:
@@ -385,8 +384,7 @@ class World:
         """Return once nothing is open any more."""
         while True:
             try:
-                with self._ledger() as ledger:
-                    self.checker.settled(ledger, self.savers)
+                self.checker.settled(self.bot.ledger, self.savers)
             except Violation:
                 await self.time.sleep(timedelta(hours=12))
             else:
@@ -470,6 +468,8 @@ async def _played(seed: int, plan: Plan, folder: Path, loop: VirtualLoop) -> Fig
         return await world.run()
     except (Violation, BaseExceptionGroup) as error:
         return Broken(_told(error), world)
+    finally:
+        await world.end()
 
 
 def _told(error: BaseException) -> str:

@@ -124,7 +124,6 @@ def _broken_anyway(world: tuple[int, Plan]) -> str:
 
 def _be_quiet() -> None:
     logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None  # A world that ends in its midst leaves tasks behind.
 
 
 def _say(text: str) -> None:

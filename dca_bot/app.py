@@ -7,15 +7,16 @@ import secrets
 import signal
 import socket
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from dca_bot.config import Config
-from dca_bot.core.ports import IncomingMessage, PastReading
+from dca_bot.core.ports import Clock, IncomingMessage, PastReading
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.correspondence import inbox, relays
+from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.lnurl import LightningAddresses
@@ -26,6 +27,7 @@ from dca_bot.outside import (
     build_wallet,
     programme_of,
 )
+from dca_bot.stalls import Stall, StallWatch
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import supervisor_of
 from dca_bot.wiring import Jobs, build_jobs
@@ -33,8 +35,11 @@ from dca_bot.wiring import Jobs, build_jobs
 _log = logging.getLogger(__name__)
 
 
-async def run(config: Config) -> None:
-    """Run the bot until SIGTERM or SIGINT; raise ConfigError, or LedgerError for an unusable ledger."""
+async def run(config: Config, stalls: StallWatch | None = None) -> None:
+    """Run the bot until SIGTERM or SIGINT; raise ConfigError, or LedgerError for an unusable ledger.
+
+    `stalls`: the watch on the loop that runs this; the ledger keeps the longest stall of this run.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,6 +56,7 @@ async def run(config: Config) -> None:
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
         exits.push_async_callback(database.aclose)
         outside = Outside(
+            stalls=stalls,
             source=source,
             wallet=wallet,
             addresses=addresses,
@@ -91,6 +97,7 @@ async def keep_running(
 ) -> None:
     """Run jobs that were built until `stop` is set; the failure of a job ends all jobs."""
     messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
+    await database.transact(lambda tx: bot_state.note_stall(tx, None))
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(messenger.run(), name="messenger"),
@@ -108,7 +115,16 @@ async def keep_running(
             group.create_task(jobs.daily_summary.run(), name="daily_summary"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
+        if outside.stalls is not None:
+            note = partial(_note_stall, database, outside.clock)
+            tasks.append(group.create_task(outside.stalls.run(note), name="stalls"))
         _log.info("running start_at=%s", jobs.ingest.start_at.isoformat())
         await stop.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _note_stall(database: Database, clock: Clock, stall: Stall) -> None:
+    """Record the longest stall of this run, for `status --json`."""
+    fields = asdict(stall) | {"at": clock.now().isoformat()}
+    await database.transact(lambda tx: bot_state.note_stall(tx, fields))

@@ -73,10 +73,12 @@ def run(
     from dca_bot.app import run as run_bot
     from dca_bot.config import load_config
     from dca_bot.event_loop import EventLoop
+    from dca_bot.stalls import StallWatch
 
     _log_to_stderr(verbose=verbose)
-    with asyncio.Runner(loop_factory=EventLoop) as runner:
-        runner.run(run_bot(load_config(config)))
+    stalls = StallWatch()
+    with asyncio.Runner(loop_factory=lambda: EventLoop(stalls.selector)) as runner:
+        runner.run(run_bot(load_config(config), stalls))
 
 
 @app.command()

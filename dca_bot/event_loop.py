@@ -12,6 +12,7 @@ from asyncio import SelectorEventLoop
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from selectors import BaseSelector
 from typing import Any
 
 _AT_ONCE_MAX = 128
@@ -19,10 +20,10 @@ _AT_ONCE_MAX = 128
 
 
 class EventLoop(SelectorEventLoop):
-    """The usual event loop; the end of the program waits for no name server."""
+    """The usual event loop, on any selector; the end of the program waits for no name server."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, selector: BaseSelector | None = None) -> None:
+        super().__init__(selector)
         self._room = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def getaddrinfo(

@@ -34,6 +34,7 @@ from dca_bot.nostr.pool import NostrMessenger
 from dca_bot.nostr.relays.relay_socket import Endpoint
 from dca_bot.operators import parse_operators, refuse_deaf_entries
 from dca_bot.program import command
+from dca_bot.stalls import StallWatch
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import Supervisor
 
@@ -51,6 +52,7 @@ class Outside:
     clock: Clock
     random: Random
     supervisor: Supervisor = field(default_factory=Supervisor)
+    stalls: StallWatch | None = None
     bot: str = ""
     """The bot's public key: two bots with the same key never pay from one wallet."""
     host: str = "?"

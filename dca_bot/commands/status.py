@@ -203,6 +203,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "unsent_messages": outbox.unsent(tx),
         **reach_values(tx, config, now),
         "last_backup_at": bot_state.get(tx, bot_state.BACKUP_AT),
+        "longest_stall": bot_state.longest_stall(tx),
         "machines_cash": {
             cash.machine.label: fiat_text(cash.expected_minor, currency)
             if cash.last_count

@@ -1,8 +1,11 @@
 """Single values of the bot that outlive a restart, by name."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from random import Random
 from sqlite3 import Connection as Tx  # not from `database`, which opens a ledger by its facts
+from typing import Any
 
 from dca_bot.errors import LedgerError, LedgerFault
 
@@ -67,6 +70,8 @@ BACKUP_PROVEN_AT = "backup_proven_at"
 """When a copy was last checked against all its indexes and references (ISO 8601)."""
 RELAY_STATES = "relay_states"
 """The state of each relay at the last look of the job `alarms` (JSON)."""
+LONGEST_STALL = "longest_stall"
+"""The longest stall of the event loop in the running bot (JSON)."""
 BACKUP_FAILING = "backup_failing"
 """Since when no copy can be made (ISO 8601); present once the operators were told."""
 
@@ -92,6 +97,20 @@ def put(tx: Tx, name: str, value: str) -> None:
 def drop(tx: Tx, name: str) -> bool:
     """Remove a value; return whether the value was set."""
     return tx.execute("DELETE FROM fact WHERE name = ?", (name,)).rowcount == 1
+
+
+def note_stall(tx: Tx, fields: Mapping[str, Any] | None) -> None:
+    """Record the longest stall of the event loop since the start; None: no stall so far."""
+    if fields is None:
+        drop(tx, LONGEST_STALL)
+    else:
+        put(tx, LONGEST_STALL, json.dumps(fields))
+
+
+def longest_stall(tx: Tx) -> dict[str, Any] | None:
+    """Return the fields of the longest stall since the last start; None if there was none."""
+    value = get(tx, LONGEST_STALL)
+    return None if value is None else json.loads(value)
 
 
 def moment(tx: Tx, name: str) -> datetime | None:

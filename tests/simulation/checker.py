@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from dca_bot.core.cash_out import CashOut
 from simulation import commission_rule, fixed_rule, sums
@@ -399,6 +400,7 @@ def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
     )
 
 
+@lru_cache(maxsize=10_000)
 def _told_sat(text: str) -> int:
     found = _TOLD.findall(text) + _EARNED.findall(text)
     return sum(int((one or other).replace(",", "")) for one, other in found)

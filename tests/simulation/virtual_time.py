@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -196,6 +196,6 @@ class ComputerClock:
         """Return how long the computer has run since its start."""
         return Uptime(f"boot {self._boots}", self._time.now() - self._booted_at)
 
-    async def sleep(self, delay_s: float) -> None:
+    def sleep(self, delay_s: float) -> Coroutine[Any, Any, None]:
         """Let time pass."""
-        await self._time.sleep(delay_s)
+        return asyncio.sleep(delay_s)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
 from dca_bot.core.periods import (
+    LAST_MONTH,
     MONTH_NAMES,
     Period,
     calendar_period,
@@ -85,3 +86,13 @@ def test_the_latest_month_of_a_name_has_begun_and_is_of_the_last_twelve(day, nam
 
 def test_another_word_is_no_month():
     assert latest_month("pending", date(2026, 1, 1)) is None
+
+
+@given(day=st.dates(date(2001, 1, 1), date(2040, 12, 31)))
+def test_the_last_month_ends_the_day_before_this_one_begins(day):
+    assert latest_month(LAST_MONTH, day).last + timedelta(1) == month_of(day).first
+
+
+@pytest.mark.parametrize(("days", "shown"), [(31, date(2026, 3, 17)), (32, date(2026, 3, 1))])
+def test_list_of_more_than_a_month_shows_the_months(days, shown):
+    assert last_days(days, date(2026, 3, 20)).part_of(date(2026, 3, 17)) == shown

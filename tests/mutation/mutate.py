@@ -9,11 +9,13 @@ import argparse
 import hashlib
 import os
 import pickle
+import re
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -60,7 +62,12 @@ def _mutate(name: str, given: argparse.Namespace) -> int:
     if given.sample:
         sites = Random(given.seed).sample(sites, min(given.sample, len(sites)))
     mutants = [mutant for site in sites if (mutant := site.mutant())]
-    verdicts = dict(_verdicts(mutants, _Guards(piece), given.jobs))
+    verdicts: dict[Mutant, Verdict] = {}
+    for mutant, verdict in _verdicts(mutants, _Guards(piece), given.jobs):
+        verdicts[mutant] = verdict
+        if verdict is Verdict.SURVIVED:
+            reason = _reasons().get(mutant.name)
+            _say("\t".join([f"listed: {reason}" if reason else "new", *mutant.name]))
     percent = _report(name, verdicts, time.monotonic() - began)
     return 0 if percent >= LEAST_PERCENT else 1
 
@@ -111,19 +118,28 @@ class _Guards:
         ]
 
     def of(self, mutant: Mutant) -> list[_Test]:
-        """Return the tests that call what has changed: those named after the module, then the nearest."""
+        """Return the tests that a mutant concerns: those named after the module, then the nearest."""
         stem = Path(mutant.module).stem
-        calling = [test for test in self.tests if _calls(test.called, mutant)]
+        calling = [test for test in self.tests if _concerns(test, mutant)]
         calling.sort(key=lambda test: (stem not in test.file, test.rank, test.called.seconds))
         ends = accumulate(test.called.seconds for test in calling)
         return [test for test, end in zip(calling, ends, strict=True) if end <= TESTS_MAX_S]
 
 
-def _calls(called: Called, mutant: Mutant) -> bool:
-    """Tell whether a test calls the function that has changed; outside functions, any of the module."""
+def _concerns(test: _Test, mutant: Mutant) -> bool:
+    """Tell whether a test calls the function that has changed.
+
+    Outside functions: whether the test calls any function of the module, or its file names the module.
+    """
     if mutant.place:
-        return (mutant.module, mutant.place) in called.functions
-    return any(module == mutant.module for module, _ in called.functions)
+        return (mutant.module, mutant.place) in test.called.functions
+    is_named = Path(mutant.module).stem in _words(test.file)
+    return is_named or any(module == mutant.module for module, _ in test.called.functions)
+
+
+@cache
+def _words(file: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", (ROOT / file).read_text()))
 
 
 def _watched(file: str) -> dict[str, Called]:
@@ -139,7 +155,7 @@ def _watched(file: str) -> dict[str, Called]:
 
 
 def _report(name: str, verdicts: dict[Mutant, Verdict], took_s: float) -> float:
-    """Print the score of each module, and the survivors; return how many of 100 were killed."""
+    """Print the score of each module; return how many of 100 mutants were killed."""
     counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
     for mutant, verdict in verdicts.items():
         counts[mutant.module][verdict] += 1
@@ -147,20 +163,18 @@ def _report(name: str, verdicts: dict[Mutant, Verdict], took_s: float) -> float:
         killed = count.total() - count[Verdict.SURVIVED]
         _say(f"| {module.removeprefix('dca_bot/')} | {count.total()} | {killed} |")
     reasons = _reasons()
-    survivors = sorted(m.name for m, verdict in verdicts.items() if verdict is Verdict.SURVIVED)
-    for survivor in survivors:
-        reason = reasons.get(survivor)
-        _say("\t".join([f"listed: {reason}" if reason else "new", *survivor]))
+    survivors = [mutant for mutant, verdict in verdicts.items() if verdict is Verdict.SURVIVED]
     all_ = sum(counts.values(), Counter[Verdict]())
     percent = 100 - 100 * len(survivors) / all_.total()
     _say(
         f"{name}: {all_.total()} mutants, {percent:.1f} % killed, {all_[Verdict.HUNG]} of them hung,"
-        f" {len(survivors)} survived, {sum(one not in reasons for one in survivors)} of them new,"
+        f" {len(survivors)} survived, {sum(one.name not in reasons for one in survivors)} of them new,"
         f" {took_s:.0f} s"
     )
     return percent
 
 
+@cache
 def _reasons() -> dict[tuple[str, ...], str]:
     """Return why each listed mutant may survive."""
     rows = (line.split("\t") for line in LISTED.read_text().splitlines())

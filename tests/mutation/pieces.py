@@ -43,7 +43,7 @@ class Piece:
 PIECES = {
     "core": Piece(
         ("dca_bot/core/*.py",),
-        ("tests/core", "tests/jobs/lamassu"),
+        ("tests/core", "tests/jobs/lamassu", "tests/ledger/reports"),
         _WITHOUT_MONEY,
     ),
     "ledger": Piece(
@@ -58,12 +58,16 @@ PIECES = {
     ),
     "payouts": Piece(
         ("dca_bot/ledger/payouts/*.py",),
-        ("tests/ledger", "tests/jobs/payouts"),
+        ("tests/ledger", "tests/jobs/test_limits.py", "tests/jobs/payouts"),
     ),
-    "payout-jobs": Piece(("dca_bot/jobs/payouts/*.py",), ("tests/jobs/payouts", _BUSY_DAY)),
+    "payout-jobs": Piece(
+        ("dca_bot/jobs/payouts/*.py",),
+        ("tests/jobs/test_limits.py", "tests/jobs/payouts", _BUSY_DAY),
+    ),
     "sale-jobs": Piece(
         ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),
         (
+            "tests/jobs/test_limits.py",
             "tests/jobs/lamassu",
             "tests/jobs/test_fixed_mode_job.py",
             "tests/jobs/test_fixed_days.py",

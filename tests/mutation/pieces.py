@@ -43,7 +43,7 @@ class Piece:
 PIECES = {
     "core": Piece(
         ("dca_bot/core/*.py",),
-        ("tests/core", "tests/jobs/lamassu", "tests/ledger/reports"),
+        ("tests/core", "tests/test_examples.py", "tests/jobs/lamassu", "tests/ledger/reports"),
         _WITHOUT_MONEY,
     ),
     "ledger": Piece(

@@ -212,18 +212,26 @@ class _Planted(SourceFileLoader, MetaPathFinder):
 
 
 class _Only:
-    """A plugin of pytest that runs some of the tests, in their order."""
+    """A plugin of pytest that runs some of the tests, in their order, each with all its parameters.
+
+    A parameter can be another one because of the mutant, and so can the test's id.
+    """
 
     def __init__(self, tests: Iterable[str]) -> None:
-        self.places = {test: place for place, test in enumerate(tests)}
+        functions = dict.fromkeys(map(_function_of, tests))
+        self.places = {function: place for place, function in enumerate(functions)}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> Iterator[None]:
         yield
         items[:] = sorted(
-            (item for item in items if item.nodeid in self.places),
-            key=lambda item: self.places[item.nodeid],
+            (item for item in items if _function_of(item.nodeid) in self.places),
+            key=lambda item: self.places[_function_of(item.nodeid)],
         )
+
+
+def _function_of(test: str) -> str:
+    return test.partition("[")[0]
 
 
 class _Watch:

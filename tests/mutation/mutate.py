@@ -22,6 +22,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from mutation import runner
 from mutation.mutants import Mutant, sites_of
 from mutation.pieces import PIECES, ROOT, Piece
 from mutation.runner import Called, Trial, Verdict, play, watch
@@ -143,9 +144,9 @@ def _words(file: str) -> frozenset[str]:
 
 
 def _watched(file: str) -> dict[str, Called]:
-    """Return what the tests of a file call; they are watched once, until they or the program change."""
+    """Return what the tests of a file call; they are watched once, until something changes."""
     digest = hashlib.sha256()
-    for path in [*sorted((ROOT / "dca_bot").rglob("*.py")), ROOT / file]:
+    for path in [*sorted((ROOT / "dca_bot").rglob("*.py")), Path(runner.__file__), ROOT / file]:
         digest.update(path.read_bytes())
     kept = KEPT / f"{digest.hexdigest()[:16]}.watched"
     if not kept.exists():

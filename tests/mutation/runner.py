@@ -3,6 +3,7 @@
 Each process loads the program itself, with a mutant in its module's place if there is one.
 """
 
+import inspect
 import json
 import os
 import shutil
@@ -235,27 +236,49 @@ def _function_of(test: str) -> str:
 
 
 class _Watch:
-    """A plugin of pytest that notes what each test calls, and how long it takes."""
+    """A plugin of pytest that notes what each test calls, and how long it takes.
+
+    What is called while the tests are collected, for their parameters say, is called by each.
+    """
 
     def __init__(self) -> None:
         self.found: dict[str, tuple[float, list[tuple[str, str]]]] = {}
         self._called: set[tuple[str, str]] = set()
+        self._while_collected: frozenset[tuple[str, str]] = frozenset()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator[Any]:
+        with self._traced():
+            result = yield
+        self._while_collected = frozenset(self._called)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[Any]:
-        self._called = set()
         began = time.perf_counter()
+        with self._traced():
+            result = yield
+        called = sorted(self._called | self._while_collected)
+        self.found[item.nodeid] = (time.perf_counter() - began, called)
+        return result
+
+    @contextmanager
+    def _traced(self) -> Iterator[None]:
+        """Note what is called meanwhile, in new threads too."""
+        self._called = set()
         threading.settrace(self._note)
         sys.settrace(self._note)
         try:
-            return (yield)
+            yield
         finally:
             sys.settrace(None)
             threading.settrace(None)
-            self.found[item.nodeid] = (time.perf_counter() - began, sorted(self._called))
 
     def _note(self, frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(PACKAGE):
+        is_function = (
+            code.co_flags & inspect.CO_OPTIMIZED
+        )  # The bodies of modules and classes aren't.
+        if event == "call" and is_function and code.co_filename.startswith(PACKAGE):
             module = code.co_filename.removeprefix(f"{ROOT}/")
             self._called.add((module, code.co_qualname))

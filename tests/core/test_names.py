@@ -102,3 +102,19 @@ def test_skeleton_doesnt_depend_on_how_a_name_is_written(text):
 @given(st.text(st.characters(codec="ascii", categories=["Ll", "Lu", "Nd"]), min_size=1))
 def test_plain_names_differ_by_more_than_case_if_their_skeletons_do(name):
     assert skeleton(name) == name.casefold()
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x115F, 0x1160)]
+)
+def test_marks_that_nobody_sees_are_removed_to_the_last(first, last):
+    assert visible("".join(map(chr, range(first, last + 1)))) == ""
+    assert len(visible(f"{chr(first - 1)}{chr(last + 1)}")) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(0x0300, 0x036F), (0x1DC0, 0x1DFF), (0x20D0, 0x20F0), (0xFE20, 0xFE2F)]
+)
+def test_every_accent_is_left_out(first, last):
+    accents = {chr(code) for code in range(first, last + 1)} - {"\u0345"}  # A letter below: iota.
+    assert folded("".join(f"a{accent}" for accent in sorted(accents))).strip("a") == ""

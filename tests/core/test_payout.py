@@ -97,7 +97,15 @@ def test_what_leaves_lnbits_needs_the_fee_reserve(amount_sat, internal, needed):
     assert needed_msat(amount_sat, is_internal=internal) == needed
 
 
-@given(st.integers(0, 10**6))
+@pytest.mark.parametrize(
+    "state", [state for state in PayoutState if state is not PayoutState.ALERT]
+)
+def test_payout_can_be_cancelled_while_no_pay_request_can_have_left(state):
+    found = is_cancellable(state, is_debited=False, expires_at=None, now=NOW)
+    assert found is (state.name in {"PLANNED", "INVOICED", "HELD", "VOID"})
+
+
+@given(st.integers(0, 12) | st.integers(0, 10**6))
 def test_waiting_doubles_up_to_its_bound(tries):
     assert backoff_s(tries) == min(5 * 2 ** max(min(tries, 20) - 1, 0), 600)
     assert backoff_s(tries) <= backoff_s(tries + 1)

@@ -146,6 +146,9 @@ def test_newest_usable_ticker_is_found():
         ("-0", "GTQ", False),
         ("1E-40", "GTQ", False),
         ("1E+31", "GTQ", False),
+        ("1E+30", "GTQ", True),
+        (f"1.{'0' * 29}1", "GTQ", True),
+        (f"1.{'0' * 30}1", "GTQ", False),
         ("sNaN", "GTQ", False),
     ],
 )

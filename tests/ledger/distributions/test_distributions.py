@@ -7,6 +7,7 @@ from ledger.story import ADDRESS, KEY, START
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import cash_outs, distributions, flow_mode
+from dca_bot.ledger.distributions.manual_cash_outs import cash_out_id
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.store import accounts
 
@@ -263,3 +264,9 @@ def test_a_client_with_another_destination_keeps_the_balance(story):
     story.do(clients.set_destination, ana, KEY)
     story.cash_out("d2", 1000, 10)
     assert (story.shares("d1"), story.shares("d2")) == ({}, {ana: (10, 1000)})
+
+
+def test_ids_of_cash_outs_that_were_added_by_hand_are_those_of_before():
+    """LNbits keeps the ids of their payouts for good: another derivation would pay them again."""
+    assert cash_out_id("a" * 64, "message") == "f637186bc810faf7-added"
+    assert cash_out_id("a" * 64, "message", 1) == "12aea605493e6141-added"

@@ -76,3 +76,18 @@ def test_a_low_balance_is_told_once_per_crossing(story, crossing):
         elif change < 0:
             story.withdraw(ana, -change)
         assert story.do(clients.cross_low, ana, 200) == told
+
+
+def test_what_keeps_a_client_open_is_the_clients_own(story):
+    ana, ben = story.client("ana", balance=1_000), story.client("ben", balance=300)
+    story.pending(ana, 70)
+    story.cash_out("a", 130, 130)
+    assert story.read(clients.open_items, ana) == (900, 1, 1)
+    assert story.read(clients.open_items, ben) == (270, 1, 0)
+
+
+def test_whoever_wants_fixed_mode_is_recorded_alone(story):
+    ana, ben = story.client("ana"), story.client("ben")
+    story.do(clients.want_fixed, ana, now=story.now)
+    rows = story.sql("SELECT id, fixed_wanted_at IS NULL AS is_empty FROM client ORDER BY id")
+    assert [tuple(row) for row in rows] == [(ana, False), (ben, True)]

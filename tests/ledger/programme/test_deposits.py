@@ -131,3 +131,14 @@ def test_deposits_are_listed_newest_first(story):
     assert listed(pending_only=True) == [third.id, first.id]
     of_ana = story.read(deposits.recent_of, ana, limit=10)
     assert [deposit.id for deposit in of_ana] == [third.id, first.id]
+
+
+def test_pending_deposits_are_those_of_the_client_and_add_up(story):
+    ana, ben = story.client("ana"), story.client("ben")
+    first, second = story.pending(ana, 500), story.pending(ana, 300)
+    other, done = story.pending(ben, 70), story.pending(ana, 9000)
+    story.confirm(done)
+    void(story, story.pending(ben, 8000))
+    assert [one.id for one in story.read(deposits.pending_of, ana)] == [first.id, second.id]
+    assert [one.id for one in story.read(deposits.pending_of, ben)] == [other.id]
+    assert story.read(deposits.pending_totals) == (3, 870)

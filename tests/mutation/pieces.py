@@ -73,7 +73,13 @@ PIECES = {
     ),
     "payout-jobs": Piece(
         ("dca_bot/jobs/payouts/*.py",),
-        ("tests/jobs/test_limits.py", "tests/jobs/payouts", _BUSY_DAY),
+        (
+            "tests/jobs/test_limits.py",
+            "tests/jobs/payouts",
+            "tests/jobs/test_idle_jobs.py",
+            "tests/jobs/test_job_plans.py",
+            _BUSY_DAY,
+        ),
     ),
     "sale-jobs": Piece(
         ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),

@@ -70,7 +70,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Called:
-    """What a test calls, and how long it takes, in seconds.
+    """What a test calls, and how long it computes, in seconds.
 
     `functions`: the functions of the program, each by its module's path and its qualified name.
     """
@@ -236,7 +236,7 @@ def _function_of(test: str) -> str:
 
 
 class _Watch:
-    """A plugin of pytest that notes what each test calls, and how long it takes.
+    """A plugin of pytest that notes what each test calls, and how long it computes.
 
     What is called while the tests are collected, for their parameters say, is called by each.
     """
@@ -255,11 +255,11 @@ class _Watch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[Any]:
-        began = time.perf_counter()
+        began = time.process_time()
         with self._traced():
             result = yield
         called = sorted(self._called | self._while_collected)
-        self.found[item.nodeid] = (time.perf_counter() - began, called)
+        self.found[item.nodeid] = (time.process_time() - began, called)
         return result
 
     @contextmanager

@@ -6,7 +6,13 @@ import pytest
 
 from dca_bot.core.payout import PASSING_TRIES, Waiting
 from dca_bot.errors import DestinationRefused, Refusal
-from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, Destination
+from dca_bot.ledger.programme.clients import (
+    ADDRESS,
+    INVOICE_KEY,
+    Destination,
+    by_name,
+    set_minimum,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Destination(INVOICE_KEY, "key")
@@ -102,3 +108,12 @@ async def test_destination_that_has_refused_three_payouts_is_asked_for_no_fourth
     await bench.worker.work_once()
     assert len(bench.faults) == 1
     assert [payout.waiting for payout in await bench.payouts()].count(Refusal.NO_PAYMENTS) == 3
+
+
+async def test_minimum_is_asked_for_again_and_what_reaches_it_meanwhile_is_paid(make_scripted):
+    bench = await make_scripted(PLACE)
+    await bench.database.transact(lambda tx: set_minimum(tx, by_name(tx, "ana").id, PLACE, 60_000))
+    await bench.distribute(50_000, 40_000)
+    assert await bench.states() == []
+    await bench.settle()
+    assert await bench.states() == ["DONE"]

@@ -69,12 +69,12 @@ PIECES = {
     ),
     "payouts": Piece(
         ("dca_bot/ledger/payouts/*.py",),
-        ("tests/ledger", "tests/jobs/test_limits.py", "tests/jobs/payouts"),
+        ("tests/ledger", "tests/jobs/test_job_limits.py", "tests/jobs/payouts"),
     ),
     "payout-jobs": Piece(
         ("dca_bot/jobs/payouts/*.py",),
         (
-            "tests/jobs/test_limits.py",
+            "tests/jobs/test_job_limits.py",
             "tests/jobs/payouts",
             "tests/jobs/test_idle_jobs.py",
             "tests/jobs/test_job_plans.py",
@@ -84,7 +84,7 @@ PIECES = {
     "sale-jobs": Piece(
         ("dca_bot/jobs/lamassu/*.py", "dca_bot/jobs/fixed_mode.py"),
         (
-            "tests/jobs/test_limits.py",
+            "tests/jobs/test_job_limits.py",
             "tests/jobs/lamassu",
             "tests/jobs/test_fixed_mode_job.py",
             "tests/jobs/test_fixed_days.py",

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -68,7 +69,9 @@ def main() -> int:
     given = _parser().parse_args()
     names = [name for name in BY_NAME if given.name in name]
     _say("| fault | seed | CPU | what broke |\n|---|---|---|---|")
-    with ProcessPoolExecutor(given.jobs, max_tasks_per_child=1) as pool:
+    # Each process is forked from one that has imported everything.
+    forked = get_context("forkserver")
+    with ProcessPoolExecutor(given.jobs, mp_context=forked, max_tasks_per_child=1) as pool:
         searches = []
         for search in pool.map(partial(_search, cpu_max_s=given.cpu), names):
             _say(search.row())

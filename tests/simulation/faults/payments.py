@@ -58,14 +58,14 @@ def _any_amount(invoice: Any, *, amount_sat: int, margin: Any, now: Any) -> None
 
 
 async def _refused_is_failed(self: Any, payout: Any) -> None:
-    """Plan a payout anew as soon as LNbits refuses the pay request."""
+    """Plan a payout anew as soon as LNbits answers the pay request by words of a refusal."""
     context, attempt = self.context, payout.last_attempt
     reply = await context.wallet.pay(
         attempt.bolt11,
         external_id=payout.id,
         extra=payout.payment_extra(context.programme.currency),
     )
-    if reply.answer is PayAnswer.REFUSED:
+    if reply.answer is not PayAnswer.NO_ANSWER and reply.detail not in ("success", "pending"):
         now = context.clock.now()
         await context.database.transact(lambda tx: transitions.void(tx, payout, now=now))
 

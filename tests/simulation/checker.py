@@ -21,7 +21,7 @@ from simulation.pay_requests import PayRequests
 from simulation.people import Operator, Saver
 from simulation.promise import hold
 from simulation.sharing import shared_out
-from simulation.virtual_time import ComputerClock
+from simulation.virtual_time import BEGIN, ComputerClock
 
 _TOLD = re.compile(
     r"([\d,]+) sats? (?:\([^)]*\) )?ha(?:s|ve) arrived in your wallet|Bought: ([\d,]+) sats?"
@@ -74,6 +74,7 @@ class Checker:
     """The checker of one world: `after` looks at what changed, `whole` at everything.
 
     `is_restored`: an older copy was put back; the operators settle what the copy lacks, some of it by hand.
+    `calm_at`: when the faults have ended.
     """
 
     lamassu: Lamassu
@@ -83,6 +84,7 @@ class Checker:
     distributions: int = 0
     payouts: int = 0
     is_restored: bool = False
+    calm_at: datetime = BEGIN
     _last: int = 0
     _newest: tuple[object, ...] = ()
     _submitted: dict[str, str] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Checker:
         hold(f"{unsent} messages have not left", is_kept=not unsent)
         self._check_sales(ledger)
         for saver in () if self.is_restored else savers:
-            _check_told(ledger, saver)
+            _check_told(ledger, saver, self.calm_at)
             hold(f"{saver.name} was told {saver.told_in_vain!r}", is_kept=not saver.told_in_vain)
         (self.payouts,) = ledger.execute(
             "SELECT count(*) FROM payout WHERE state = 'DONE'"
@@ -390,10 +392,14 @@ def _told_in_all_sat(saver: Saver) -> int:
     return sum(_told_sat(letter.text) for letter in saver.mailbox.letters)
 
 
-def _check_told(ledger: sqlite3.Connection, saver: Saver) -> None:
-    """Each payment was told once: the sats in a client's messages are the sats that arrived."""
+def _check_told(ledger: sqlite3.Connection, saver: Saver, calm_at: datetime) -> None:
+    """Each payment was told once: the sats in a client's messages are the sats that arrived.
+
+    What has arrived since the faults ended, at `calm_at`, can wait for a digest yet.
+    """
     done_sat, told_sat = _done_sat(ledger, saver), _told_in_all_sat(saver)
-    is_kept = told_sat <= done_sat if saver.was_silent else told_sat == done_sat
+    due_sat = _done_sat(ledger, saver, calm_at) if saver.was_collecting else done_sat
+    is_kept = told_sat <= done_sat and (saver.was_silent or told_sat >= due_sat)
     hold(
         f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats, got {done_sat}",
         is_kept=is_kept,

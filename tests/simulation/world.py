@@ -393,6 +393,7 @@ class World:
     def _calm(self) -> None:
         """End all faults."""
         self._is_calm = True
+        self.checker.calm_at = self.time.now()
         self.bot.spare()
         for weather in self.weathers.values():
             weather.fault_rate, weather.is_away = 0.0, False

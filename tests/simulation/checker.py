@@ -398,7 +398,7 @@ def _check_told(ledger: sqlite3.Connection, saver: Saver, calm_at: datetime) -> 
     What has arrived since the faults ended, at `calm_at`, can wait for a digest yet.
     """
     done_sat, told_sat = _done_sat(ledger, saver), _told_in_all_sat(saver)
-    due_sat = _done_sat(ledger, saver, calm_at) if saver.was_collecting else done_sat
+    due_sat = _done_sat(ledger, saver, calm_at) if saver.collects else done_sat
     is_kept = told_sat <= done_sat and (saver.was_silent or told_sat >= due_sat)
     hold(
         f"{saver.name} ({saver.pubkey[:8]}) heard of {told_sat} sats, got {done_sat}",

@@ -119,8 +119,8 @@ class Saver(Person):
     was_silent: bool = False
     was_patient: bool = False
     """Whether the client ever chose to hear of payments once a week."""
-    was_collecting: bool = False
-    """Whether the client ever chose to hear of several payments at once."""
+    collects: bool = True
+    """Whether the client hears of several payments at once: once a day, unless the client chose otherwise."""
     destinations: set[str] = field(default_factory=set)
     """All that the client has ever chosen."""
     wallet_before: str = ""
@@ -199,7 +199,7 @@ class Saver(Person):
                 how = random.choice(("each", "daily", "weekly", "off"))
                 self.was_silent |= how == "off"
                 self.was_patient |= how == "weekly"
-                self.was_collecting |= how in ("daily", "weekly")
+                self.collects = how in ("daily", "weekly")
                 self.write(f"notify {how}")
             case _:
                 self.write(random.choice(_SAYINGS))

@@ -145,7 +145,7 @@ def _words(file: str) -> frozenset[str]:
 
 def _watched(file: str) -> dict[str, Called]:
     """Return what the tests of a file call; they are watched once, until something changes."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(file.encode())
     for path in [*sorted((ROOT / "dca_bot").rglob("*.py")), Path(runner.__file__), ROOT / file]:
         digest.update(path.read_bytes())
     kept = KEPT / f"{digest.hexdigest()[:16]}.watched"

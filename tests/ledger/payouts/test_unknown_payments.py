@@ -87,3 +87,13 @@ def test_ledger_knows_of_a_payment_once_its_request_was_recorded(story, state, i
     hash_ = hex_of(f"{id_} 0")
     paid = story.payment(story.bring(id_, state), hash_=hash_)
     assert story.read(unknown_payments.is_recorded, paid) is is_known
+
+
+def test_hashes_are_found_among_more_than_one_query_takes(story, lost):
+    story.do(unknown_payments.remember, lost, now=story.now)
+    expected = [story.bring(story.payouts()[0].id, "SUBMITTED").attempt.payment_hash]
+    others = [hex_of(f"other {number}") for number in range(1_100)]
+    for at in (0, 499, 500, 501, 1_100):
+        hashes = [*others[:at], *expected, lost.payment_hash, *others[at:]]
+        assert story.read(unknown_payments.remembered_hashes, hashes) == {lost.payment_hash}
+        assert story.read(unknown_payments.expected_hashes, hashes) == set(expected)

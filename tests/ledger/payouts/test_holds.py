@@ -95,3 +95,17 @@ def test_facts_outlive_a_restart(story):
     assert story.do(bot_state.drop, bot_state.PAUSED)
     assert not story.do(bot_state.drop, bot_state.PAUSED)
     assert not story.read(bot_state.paused)
+
+
+def test_reason_of_one_open_hold_changes_alone(story):
+    for ref in ("abc1", "abc2", "abc3"):
+        hold(story, ref)
+    close(story, "abc3")
+    for ref in ("abc1", "abc3"):
+        story.do(holds.reword, "payout", ref, "alerted")
+    rows = story.sql("SELECT ref, reason FROM hold ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("abc1", "alerted"),
+        ("abc2", "ceiling_payout"),
+        ("abc3", "ceiling_payout"),
+    ]

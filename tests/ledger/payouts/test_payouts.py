@@ -588,3 +588,21 @@ def test_each_sat_that_is_owed_stands_in_one_figure(story, state, place, held):
     figures += [story.read(part).sat for part in parts]
     assert sum(figures) == story.owed(ana)
     assert sorted(figures)[:-1] == [0] * 5
+
+
+def test_payout_in_doubt_is_booked_as_arrived_on_somebodys_word_and_without_a_fee(story):
+    story.client("ana", balance=10_000)
+    payout = story.bring(story.cash_out("d1", 600, 60).shares[0].payout_id, "IN_DOUBT")
+    with pytest.raises(StateChanged, match=Changed.NOT_ARRIVED):
+        story.do(booking.book_as_arrived, payout, now=story.now)
+    story.do(booking.book_as_arrived, payout, now=story.now, message_id="m")
+    assert story.payout(payout.id).state == "DONE"
+    rows = story.sql("SELECT fee_msat FROM payout WHERE id = ?", payout.id)
+    assert [row["fee_msat"] for row in rows] == [0]
+    assert story.findings() == ()
+
+
+def test_payout_that_is_tried_anew_has_no_tries_behind_it(story):
+    story.client("ana", balance=10_000)
+    payout = story.bring(story.cash_out("d1", 600, 60).shares[0].payout_id, "HELD")
+    assert story.step(payout.id, "PLANNED").tries == 0

@@ -75,7 +75,7 @@ def _nothing(*_args: Any, **_named: Any) -> None:
     return None
 
 
-_LOSSY = {"fault_rate": 0.1}
+_LOSSY = {"fault_rate": 0.3}
 
 FAULTS = (
     Fault(

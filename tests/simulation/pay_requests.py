@@ -76,10 +76,11 @@ class PayRequests:
     def _sent_sat_before(self, request: PayRequest) -> int:
         """Return the sats of the other payouts that were sent in the day before, each counted once.
 
-        A ledger that was put back, and a clock that was set, have lost count of what was sent before.
+        A ledger that was put back, and a clock that was set, have lost count of what was sent before. The day
+        is one on the computer's clock.
         """
         lost_at = max(self.clock.changed_at, self.restored_at or self.clock.changed_at)
-        since = max(request.at - _DAY, lost_at)
+        since = max(request.at - self.clock.true_span(_DAY), lost_at)
         sent = {
             one.payout_id: self.lnbits.invoices[one.bolt11].invoice.amount_msat // 1000
             for one in self._first.values()

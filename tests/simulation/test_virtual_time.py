@@ -35,6 +35,7 @@ def test_clock_that_is_too_fast_gains_time(run_for):
     clock.set(drift=0.01)
     pass_(10 * HOUR)
     assert clock.wrong() == HOUR / 10
+    assert clock.true_span(101 * HOUR) == 100 * HOUR
 
 
 def test_computer_that_starts_anew_counts_its_uptime_from_then_whatever_its_clock_shows(run_for):

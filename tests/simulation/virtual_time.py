@@ -178,6 +178,10 @@ class ComputerClock:
         """Return how far the clock is ahead of the true time."""
         return self._offset + self._drift * (self._time.now() - self.changed_at)
 
+    def true_span(self, shown: timedelta) -> timedelta:
+        """Return the true time in which the clock goes on by `shown`."""
+        return shown / (1 + self._drift)
+
     def is_right(self) -> bool:
         """Tell whether a person who looks at the clock finds it right."""
         return abs(self.wrong()) < timedelta(minutes=2)

@@ -230,6 +230,15 @@ async def test_run_missed_while_down_is_made_up_on_its_day_and_told(make_bench):
     assert "24 Nov 09:00 was done late: one client, Q50.00, 6,250 sats" in told
 
 
+@pytest.mark.parametrize(("late_s", "is_told"), [(300, False), (301, True)])
+async def test_run_counts_as_late_after_five_minutes(make_bench, late_s, is_told):
+    bench = await make_bench()
+    await bench.fixed_client("ana")
+    await bench.at(9 + late_s / 3600)
+    assert await bench.given() == [(MORNING, 5_000, 6_250)]
+    assert ["was done late" in told for told in await bench.letters()] == [True] * is_told
+
+
 async def test_all_runs_missed_on_a_day_are_made_up_in_order(make_bench):
     bench = await make_bench()
     await bench.fixed_client("ana")
@@ -357,6 +366,23 @@ async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench
     assert await bench.given() == [(MORNING, 5_000, 5_000)]
     assert "24 Nov 09:00 was done late" in (await bench.letters())[1]
     assert len(await bench.letters()) == 2
+
+
+async def test_run_that_waits_for_a_rate_is_told_once_though_it_was_paused_before(
+    make_bench, caplog
+):
+    bench = await make_bench()
+    await bench.fixed_client("ana")
+    bench.wallet.coin = None
+    await bench.do(bot_state.put, bot_state.PAUSED, "now")
+    await bench.at(9)
+    await bench.do(bot_state.drop, bot_state.PAUSED)
+    for hours in (10, 11, 12):
+        await bench.at(hours)
+    (told,) = await bench.letters()
+    assert "24 Nov 09:00 waits: LNbits tells no price" in told
+    logged = [record.message for record in caplog.records if "waits" in record.message]
+    assert logged == [f"fixed run waits id={MORNING} reason=no_price"]
 
 
 async def test_run_that_waits_until_midnight_lapses_with_its_reason(make_bench):

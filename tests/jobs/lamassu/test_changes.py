@@ -251,7 +251,7 @@ async def test_only_what_a_full_reading_has_passed_over_is_missing(make_ingest, 
     )
 
 
-async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_ingest):
+async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_ingest, caplog):
     bench = await make_ingest()
     rows = [cash_out(f"{n:02}", NOW - 2 * DAY + n * MINUTE) for n in range(MISSING_MAX + 3)]
     bench.server.put(*rows)
@@ -262,6 +262,7 @@ async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_inges
         await bench.poll()
     (letter,) = await bench.letters()
     assert f"lacks {MISSING_MAX + 1} cash-outs that were shared out; the first is 01" in letter
+    assert f"n={MISSING_MAX + 1} first=01" in caplog.text
     assert await bench.holds() == []
 
 

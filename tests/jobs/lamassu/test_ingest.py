@@ -155,6 +155,29 @@ async def test_open_hold_whose_row_becomes_a_success_is_distributed_and_closed(m
     assert len(await bench.letters()) == 1
 
 
+async def test_held_row_with_other_amounts_is_recorded_anew_and_told_once(make_bench):
+    bench = await make_bench()
+    figures = []
+    for part in (1, 2):
+        sold = {"fiat": Decimal(800) / part, "crypto_atoms": Decimal(125_000) / part}
+        bench.server.put(cash_out("a", NOW - 3 * DAY, **sold, **UNCONFIRMED))
+        await bench.poll(2)
+        held = await bench.database.read(lambda tx: cash_outs.by_id(tx, "a"))
+        figures.append((held.amounts.principal_minor, held.amounts.principal_sat))
+    assert figures == [(80_000, 100_000), (40_000, 50_000)]
+    assert await bench.holds() == [("cash-out", "a", "dispense_not_complete", None)]
+    assert len(await bench.letters()) == 1
+
+
+async def test_poll_wakes_the_outbox_once_it_has_read_a_cash_out(make_bench):
+    bench = await make_bench()
+    await bench.poll()
+    assert not bench.signals.outbox._rung.is_set()
+    bench.server.put(cash_out("a", NOW - 3 * DAY, **UNCONFIRMED))
+    await bench.poll()
+    assert bench.signals.outbox._rung.is_set()
+
+
 async def test_row_that_waits_becomes_a_hold_after_two_days(make_bench):
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - HOUR, **UNCONFIRMED))

@@ -76,6 +76,15 @@ async def test_lnbits_that_goes_to_and_fro_is_told_once(make_doubted, verify_url
     assert [hold.id for hold in await open_holds(bench)] == ([] if verify_url else [1])
 
 
+@pytest.mark.parametrize(("asked", "pause"), [(HOUR, 10 * MINUTE), (2 * HOUR, HOUR)])
+async def test_doubt_is_looked_at_more_rarely_once_the_invoice_is_over(make_doubted, asked, pause):
+    bench = await make_doubted()
+    await at(bench, timedelta())
+    await at(bench, asked)
+    (payout,) = await bench.payouts()
+    assert payout.try_at - bench.clock.now() == pause
+
+
 async def test_question_that_comes_back_after_more_than_a_day_is_asked_anew(make_doubted):
     bench = await make_doubted(verify_url="")
     await at(bench, timedelta())

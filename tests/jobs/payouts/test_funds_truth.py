@@ -150,6 +150,14 @@ async def test_paused_bot_asks_for_no_top_up_for_what_it_will_hold(bench):
     assert await funds_letters(bench) == []
 
 
+async def test_paused_bot_that_will_lack_sats_has_none_free(bench):
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "1"))
+    await bench.distribute(45_000, 40_000)
+    await bench.settle(3)
+    (warned,) = await funds_letters(bench)
+    assert "getting low: 0 sats" in warned
+
+
 async def test_commission_of_a_client_without_a_wallet_raises_no_alarm_about_funds(bench):
     await bench.client("ben", None, minor=10_000)
     await bench.recipient("ben", 10_000)

@@ -105,6 +105,9 @@ async def test_lnbits_that_does_not_list_the_row_is_not_given_one_each_time(benc
             await bench.settle()
         bench.clock.ahead += timedelta(seconds=20)
     assert len(bench.wallet.leases) == 1
+    bench.clock.ahead += timedelta(minutes=10)
+    await bench.settle()
+    assert len(bench.wallet.leases) == 2
     assert bench.wallet.sent() == []
     bench.wallet.is_hiding = False
     await bench.settle(2)

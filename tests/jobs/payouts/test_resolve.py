@@ -43,9 +43,18 @@ async def test_failed_at_the_source_is_in_doubt_and_nothing_is_sent(make_due):
     bench = await make_due(KEY)
     bench.wallet.on_pay = bench.wallet.fail
     life = LIFE[INVOICE_KEY]
-    for moment in (timedelta(), MINUTE, life / 2, life, life + 9 * MINUTE):
+    over = life + 10 * MINUTE + timedelta(seconds=1)
+    next_looks = {
+        timedelta(): 10 * MINUTE,
+        MINUTE: 10 * MINUTE,
+        life / 2: life / 2 + 10 * MINUTE,
+        life + MINUTE: over,
+        life + 9 * MINUTE: over,
+    }
+    for moment, next_look in next_looks.items():
         await at(bench, moment)
-        assert await bench.states() == ["IN_DOUBT"]
+        payout = await the_payout(bench)
+        assert (payout.state, payout.try_at) == ("IN_DOUBT", NOW + next_look)
     assert bench.wallet.count("pay") == 1
     (letter,) = await bench.letters()
     assert "It is not paid again before" in letter
@@ -200,6 +209,7 @@ async def test_unknown_to_lnbits_near_its_expiry_waits_and_is_never_sent(
     for moment in (life - left, life - left / 2, life, life + 10 * MINUTE):
         await at(bench, moment)
         assert await bench.states() == ["SUBMITTED"]
+        assert (await the_payout(bench)).try_at >= NOW + life + 10 * MINUTE
     await at(bench, life + 10 * MINUTE + timedelta(seconds=1))
     assert await bench.states() == ["VOID"]
     assert bench.wallet.count("pay") == sent

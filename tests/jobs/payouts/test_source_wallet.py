@@ -1,9 +1,11 @@
 """Another source wallet than before pays nothing unasked, on a scripted LNbits."""
 
+import logging
+
 import pytest
 
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.errors import LnbitsRefused
+from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts.source_wallet import check_source_wallet
 from dca_bot.ledger.store import bot_state
@@ -56,3 +58,27 @@ async def test_other_wallet_pauses_everything_and_is_told_once_all_is_settled(ma
     assert (
         await bench.database.read(lambda tx: bot_state.get(tx, bot_state.SOURCE_WALLET)) == "other"
     )
+
+
+async def test_refusal_is_an_error_in_the_journal_once_until_lnbits_says_something_else(
+    make_due, caplog
+):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    await check_source_wallet(bench.worker.context)
+    await bench.settle()
+
+    async def away():
+        raise LnbitsUnavailable("LNbits did not answer.", fault=LnbitsFault.UNREACHABLE)
+
+    async def looks(count):
+        for _ in range(count):
+            await bench.worker.look_once()
+        return len([one for one in caplog.records if one.levelno == logging.ERROR])
+
+    show(bench, "other")
+    assert await looks(3) == 1
+    refused, bench.wallet.wallet_id = bench.wallet.wallet_id, away
+    assert await looks(2) == 1
+    bench.wallet.wallet_id = refused
+    assert await looks(2) == 2

@@ -1,13 +1,17 @@
 """Payments that LNbits knows and the ledger doesn't: what is news, and what they can have been for."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from ledger.story import hex_of
 
+from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.ports import PaymentStatus
-from dca_bot.ledger.payouts import unknown_payments
+from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
+from dca_bot.ledger.programme import commission
+from dca_bot.ledger.store.instants import instant
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
@@ -97,3 +101,162 @@ def test_hashes_are_found_among_more_than_one_query_takes(story, lost):
         hashes = [*others[:at], *expected, lost.payment_hash, *others[at:]]
         assert story.read(unknown_payments.remembered_hashes, hashes) == {lost.payment_hash}
         assert story.read(unknown_payments.expected_hashes, hashes) == set(expected)
+
+
+def seen(story, payment, **changed):
+    """Have the ledger see a payment, with these fields changed; return its hash."""
+    changed.setdefault("payment_hash", hex_of(repr(changed)))
+    payment = replace(payment, **changed)
+    story.do(unknown_payments.remember, payment, now=story.now)
+    return payment.payment_hash
+
+
+def test_payout_is_settled_with_its_own_payments_and_with_its_clients_part_of_others(story, lost):
+    (payout,) = story.payouts()
+    to_ben = {"distributions": ["d1"], "client": "ben"}
+    own = [
+        seen(story, lost, external_id=payout.id, extra={}),
+        seen(story, lost, external_id=payout.id, extra=to_ben),
+        seen(story, lost, extra={"distributions": ["d1"], "client": "Ana"}),
+    ]
+    for others in (
+        {"extra": {}},
+        {"extra": to_ben},
+        {"extra": {"distributions": ["d2"], "client": "ana"}},
+        {"external_id": payout.id, "extra": {"distributions": ["d2"], "client": "ana"}},
+        {"external_id": payout.id, "extra": {}, "status": PENDING},
+        {"extra": {"distributions": ["d1"], "client": "ana"}, "status": FAILED},
+    ):
+        seen(story, lost, **others)
+    for _ in range(2):
+        story.do(unknown_payments.settle_payout, payout, now=story.now)
+        rows = story.sql("SELECT payment_hash FROM foreign_payment WHERE settled_at IS NOT NULL")
+        assert sorted(row["payment_hash"] for row in rows) == sorted(own)
+        story.later(hours=1)
+    (row,) = story.sql("SELECT DISTINCT settled_at FROM foreign_payment WHERE settled_at > 0")
+    assert instant(row["settled_at"]) == story.now - timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("named", "settled", "in_full"),
+    [
+        (["d9"], ["d9"], True),
+        (["d8", "d9"], ["d9"], False),
+        (["d8", "d9"], ["d8", "d9"], True),
+        (["d1", "d9"], ["d9"], True),
+        (["d1", "d9"], [], False),
+        (["d1"], [], False),
+    ],
+)
+def test_payment_is_settled_once_each_distribution_is_or_is_in_the_ledger(
+    story, lost, named, settled, in_full
+):
+    payment_hash = seen(story, lost, extra={"distributions": named, "client": "ana"})
+    for distribution_id in settled:
+        story.do(unknown_payments.settle_distribution, distribution_id, now=story.now)
+    assert story.read(unknown_payments.settled_hashes) == ({payment_hash} if in_full else set())
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "own", "late", "let_go"),
+    [
+        ("known_payout", "accepted", True, timedelta(0), True),
+        ("known_payout", "accepted", True, timedelta(microseconds=-1), False),
+        ("known_payout", "ignored", True, timedelta(0), False),
+        ("ceiling_payout", "accepted", True, timedelta(0), False),
+        ("known_payout", "accepted", False, timedelta(0), False),
+    ],
+)
+def test_payout_is_let_go_by_who_accepts_it_after_the_payment_was_seen(
+    story, lost, reason, outcome, own, late, let_go
+):
+    (payout,) = story.payouts()
+    story.do(unknown_payments.remember, lost, now=story.now)
+    ref = payout.id if own else "another"
+    story.do(holds.open_hold, "payout", ref, reason, now=story.now)
+    story.do(holds.close, "payout", ref, outcome=outcome, now=story.now + late)
+    assert story.read(unknown_payments.was_let_go, payout.id, lost) is let_go
+    assert not story.read(unknown_payments.was_let_go, payout.id, replace(lost, payment_hash="x"))
+
+
+@pytest.mark.parametrize(
+    ("client", "external_id", "status", "may"),
+    [
+        ("Ana", "lost", PENDING, True),
+        ("ana", "lost", FAILED, True),
+        ("ana", "lost", SUCCESS, False),
+        ("ben", "lost", PENDING, False),
+        ("ana", None, PENDING, False),
+    ],
+)
+def test_payment_to_the_same_client_may_still_bring_a_share(
+    story, lost, client, external_id, status, may
+):
+    (payout,) = story.payouts()
+    extra = {"distributions": ["d1"], "client": client}
+    seen(story, lost, extra=extra, external_id=external_id or payout.id, status=status)
+    assert story.read(unknown_payments.may_still_cover, payout, now=story.now) is may
+
+
+@pytest.mark.parametrize(
+    ("client", "accepted", "covers"),
+    [
+        ("Ana", None, True),
+        ("ana", "known_distribution", True),
+        ("ben", None, False),
+        ("gone", None, True),
+        ("gone", "known_distribution", False),
+        ("gone", "known_payout", True),
+    ],
+)
+def test_payment_to_a_name_that_nobody_has_can_have_been_anybodys(
+    story, lost, client, accepted, covers
+):
+    (payout,) = story.payouts()
+    story.client("ben")
+    seen(story, lost, extra={"distributions": ["d1"], "client": client})
+    if accepted:
+        story.do(holds.open_hold, "cash-out", "d1", accepted, now=story.now)
+        assert story.read(unknown_payments.covers_share, payout, now=story.now) is (client != "ben")
+        story.do(holds.close, "cash-out", "d1", outcome="accepted", now=story.now)
+    assert story.read(unknown_payments.covers_share, payout, now=story.now) is covers
+
+
+def test_payments_that_may_still_change_are_asked_for_again(story, lost):
+    pending = seen(story, lost, status=PENDING)
+    seen(story, lost, status=SUCCESS)
+    failed = seen(story, lost, status=FAILED)
+    since = story.now
+
+    def asked(now, limit=9):
+        return set(story.read(unknown_payments.open_hashes, now=now, limit=limit))
+
+    late = since + FAILED_FOR_GOOD
+    assert asked(late - timedelta(microseconds=1)) == {pending, failed}
+    assert asked(late) == {pending}
+    assert len(asked(since, limit=1)) == 1
+    story.do(unknown_payments.renew, replace(lost, payment_hash=pending, fee_msat=7, status=FAILED))
+    assert asked(late) == set()
+    (renewed,) = story.sql("SELECT * FROM foreign_payment WHERE fee_msat = 7")
+    assert (renewed["payment_hash"], renewed["status"]) == (pending, FAILED)
+    assert story.read(unknown_payments.first_seen_at, pending) == since
+    assert story.read(unknown_payments.first_seen_at, "x") is None
+    assert story.read(unknown_payments.is_remembered, pending)
+    assert not story.read(unknown_payments.is_remembered, "x")
+
+
+def test_unknown_payments_are_found_by_what_they_were_for(story, lost):
+    both = seen(story, lost, extra={"distributions": ["d9", "d8"], "client": "ana"})
+    split = seen(story, lost, extra={"distributions": [commission.split_id("d9")]})
+    other = seen(story, lost, external_id="other", extra={"distributions": ["d7"]})
+
+    def hashes(read, id_):
+        return {payment.payment_hash for payment in story.read(read, id_)}
+
+    assert hashes(unknown_payments.of_cash_out, "d9") == {both, split}
+    assert hashes(unknown_payments.of_distribution, "d9") == {both}
+    assert hashes(unknown_payments.of_payout, "lost") == {both, split}
+    assert hashes(unknown_payments.of_payout, "other") == {other}
+    assert [one.is_shared for one in story.read(unknown_payments.paid_for, "d9")] == [True]
+    (alone,) = story.read(unknown_payments.paid_for, "d7")
+    assert (alone.is_shared, alone.minor, alone.seen_at) == (False, 0, story.now)

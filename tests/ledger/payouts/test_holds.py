@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from dca_bot.ledger.payouts import holds
@@ -109,3 +111,108 @@ def test_reason_of_one_open_hold_changes_alone(story):
         ("abc2", "ceiling_payout"),
         ("abc3", "ceiling_payout"),
     ]
+
+
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "late", "opened"),
+    [
+        ("ceiling_payout", "by_itself", timedelta(0), True),
+        ("ceiling_payout", "by_itself", MOMENT, False),
+        ("ceiling_payout", "accepted", timedelta(0), False),
+        ("another", "by_itself", timedelta(0), False),
+    ],
+)
+def test_hold_that_has_just_closed_by_itself_is_opened_again_with_its_number(
+    story, reason, outcome, late, opened
+):
+    for again in (hold(story), hold(story, "abc2"), hold(story, kind="changed")):
+        close(story, again.ref, kind=again.kind, outcome="by_itself")
+    last = hold(story)
+    close(story, outcome=outcome)
+    hold(story, "abc3")
+    close(story, "abc3", outcome="by_itself")
+    since = story.now + late
+    assert story.do(holds.reopen, "payout", "abc1", reason, since=since) is opened
+    assert story.read(holds.still_open) == ([last] if opened else [])
+
+
+def test_open_holds_are_told_apart_by_kind_and_thing(story):
+    one, other, changed = hold(story), hold(story, "abc2"), hold(story, kind="changed")
+    closed = hold(story, "gone")
+    close(story, "gone")
+    assert story.read(holds.open_on, "payout", "abc1") == one
+    assert story.read(holds.open_on, "changed", "abc1") == changed
+    assert story.read(holds.open_on, "payout", "gone") is None
+    assert sorted(story.read(holds.open_refs, "payout")) == ["abc1", "abc2"]
+    assert story.read(holds.open_ids) == {"payout": [one.id, other.id], "changed": [changed.id]}
+    assert story.read(holds.open_count) == 3
+    assert story.read(holds.any_by_id, closed.id) == closed
+    assert story.read(holds.by_id, closed.id) is None
+    assert story.read(holds.still_open, limit=1, offset=1) == [other]
+
+
+def test_only_the_hold_on_one_thing_is_closed(story):
+    for ref, kind in (("abc1", "payout"), ("abc1", "changed"), ("abc2", "payout")):
+        hold(story, ref, kind=kind)
+    close(story, outcome="ignored")
+    story.later(hours=1)
+    close(story, outcome="accepted")
+    rows = story.sql("SELECT outcome FROM hold ORDER BY id")
+    assert [row["outcome"] for row in rows] == ["ignored", None, None]
+    assert [found.kind for found in story.read(holds.still_open)] == ["changed", "payout"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "opened"),
+    [
+        ("payout", "ceiling_payout", True),
+        ("changed", "ceiling_payout", False),
+        ("payout", "x", False),
+    ],
+)
+def test_ledger_remembers_which_holds_there_were(story, kind, reason, opened):
+    hold(story)
+    hold(story, "abc2", kind="changed", reason="x")
+    assert story.read(holds.was_opened, kind, "abc1", reason) is opened
+    close(story)
+    assert story.read(holds.was_opened, kind, "abc1", reason) is opened
+    assert story.read(holds.was_accepted, "abc1", reason) is (reason != "x")
+
+
+def test_accepted_reasons_are_those_of_each_open_payout(story):
+    story.client("ana", balance=10_000)
+    ids = [story.cash_out(f"d{n}", 600, 60).shares[0].payout_id for n in range(4)]
+    for ref, reason, outcome in (
+        (ids[0], "ceiling_payout", "accepted"),
+        (ids[0], "ceiling_day", "accepted"),
+        (ids[0], "known_payout", "ignored"),
+        (ids[1], "ceiling_day", "accepted"),
+        (ids[2], "ceiling_day", "by_itself"),
+        (ids[3], "known_payout", "accepted"),
+    ):
+        hold(story, ref, reason=reason)
+        close(story, ref, outcome=outcome)
+    story.bring(ids[3], "DONE")
+    both = {"ceiling_payout", "ceiling_day"}
+    assert story.read(holds.accepted_on_open_payouts) == {ids[0]: both, ids[1]: {"ceiling_day"}}
+    assert story.read(holds.accepted_reasons, ids[0]) == both
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "late", "let_go"),
+    [
+        ("cash-out", "accepted", timedelta(0), True),
+        ("cash-out", "accepted", MOMENT, False),
+        ("cash-out", "ignored", timedelta(0), False),
+        ("changed", "accepted", timedelta(0), False),
+    ],
+)
+def test_cash_out_is_let_go_by_who_accepts_it_late_enough(story, kind, outcome, late, let_go):
+    for ref in ("abc1", "abc2"):
+        hold(story, ref, kind=kind)
+    close(story, kind=kind, outcome=outcome)
+    assert story.read(holds.was_let_go, "abc1", since=story.now + late) is let_go
+    assert not story.read(holds.was_let_go, "abc2", since=story.now)

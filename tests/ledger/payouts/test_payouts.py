@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from ledger.story import ADDRESS, KEY, START, WAYS, Story, hex_of
 
-from dca_bot.core.payout import CANCELLABLE, PayoutState, Wait, Waiting, payout_id
+from dca_bot.core.attempt import ADDRESS_MARGIN, INTERNAL_MARGIN
+from dca_bot.core.payout import CANCELLABLE, PayoutState, Wait, Waiting, backoff_s, payout_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.errors import Changed, Refusal, StateChanged
 from dca_bot.ledger.payouts import (
@@ -606,3 +607,69 @@ def test_payout_that_is_tried_anew_has_no_tries_behind_it(story):
     story.client("ana", balance=10_000)
     payout = story.bring(story.cash_out("d1", 600, 60).shares[0].payout_id, "HELD")
     assert story.step(payout.id, "PLANNED").tries == 0
+
+
+# Waiting
+
+
+@pytest.mark.usefixtures("ana")
+def test_pause_grows_with_each_try_and_is_no_shorter_than_asked(story):
+    id_ = planned(story).id
+
+    def pause(**named):
+        story.do(deferral.back_off, story.payout(id_), Waiting.ERROR, now=story.now, **named)
+        return (story.payout(id_).try_at - story.now).total_seconds()
+
+    assert [pause() for _ in range(3)] == [backoff_s(tries) for tries in (1, 2, 3)]
+    assert pause(least_s=86_400) == 86_400
+    assert story.payout(id_).tries == 4
+    story.do(deferral.look_again, story.payout(id_), now=story.now)
+    assert (story.payout(id_).try_at, story.payout(id_).tries) == (story.now, 4)
+
+
+@pytest.mark.usefixtures("ana")
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [("PLANNED", "INVOICED"), ("INVOICED", "SUBMITTED"), ("SUBMITTED", "DEBITED")],
+)
+def test_tries_begin_anew_with_each_step(story, before, then):
+    id_ = story.bring(planned(story).id, before).id
+    story.do(deferral.back_off, story.payout(id_), Waiting.ERROR, now=story.now)
+    after = story.step(id_, then)
+    assert (after.tries, after.waiting) == (0, "")
+
+
+@pytest.mark.usefixtures("ana")
+def test_pay_request_is_late_after_half_an_hour_until_operators_are_told(story):
+    id_ = planned(story).id
+    assert not story.payout(id_).is_late(story.now + timedelta(days=1))
+    sent = story.bring(id_, "SUBMITTED")
+    soon = sent.submitted_at + timedelta(minutes=30)
+    late = soon + timedelta(microseconds=1)
+    assert (sent.is_late(soon), sent.is_late(late)) == (False, True)
+    story.do(transitions.note_slow_told, sent, now=late)
+    assert not story.payout(id_).is_late(late)
+
+
+@pytest.mark.parametrize(("place", "margin"), [(KEY, INTERNAL_MARGIN), (ADDRESS, ADDRESS_MARGIN)])
+def test_invoice_that_ends_within_the_margin_is_too_old(story, place, margin):
+    story.client("ana", balance=10_000, destination=place)
+    payout = story.bring(planned(story).id, "INVOICED")
+    last = payout.attempt.expires_at - margin
+    assert payout.is_too_old(last)
+    assert not payout.is_too_old(last - timedelta(microseconds=1))
+
+
+def test_payment_that_is_settled_by_hand_lets_its_payout_be_cancelled(story, ana):
+    payout = planned(story)
+    foreign(story, payout, "success")
+    story.do(booking.cancel, payout, now=story.now, is_settled_by_hand=True)
+    assert (story.payout(payout.id).state, story.balance(ana)) == ("CANCELLED", 10_000)
+
+
+@pytest.mark.usefixtures("ana")
+def test_payment_without_a_time_is_taken_over_as_one_of_now(story):
+    held = story.bring(planned(story).id, "HELD")
+    lost = replace(story.payment(held, hash_=hex_of("lost")), seen_at=None)
+    story.do(booking.take_over, held, lost, now=story.later(hours=1))
+    assert story.payout(held.id).submitted_at == story.now

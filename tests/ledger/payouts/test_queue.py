@@ -182,18 +182,27 @@ def test_pages_of_a_clients_payouts_begin_with_the_newest_share(story, ana):
 
 
 def test_wallets_that_were_paid_are_listed_newest_first_and_addresses_not(story, ana):
-    other = Destination(clients.INVOICE_KEY, "e" * 32)
-    for id_, where in (("d1", KEY), ("d2", ADDRESS), ("d3", other)):
+    other, bens = (Destination(clients.INVOICE_KEY, letter * 32) for letter in "eb")
+    for id_, where in (("d1", KEY), ("d2", ADDRESS), ("d3", other), ("d4", KEY)):
         story.do(clients.set_destination, ana, where)
         story.bring(planned(story, id_), "DONE")
-    assert story.read(payouts.invoice_keys_of, ana) == [other.value, KEY.value]
+    ben = story.client("ben", balance=10_000, destination=bens)
+    planned(story, "d5")
+    story.bring(story.payouts(ben)[0].id, "DONE")
+    assert story.read(payouts.invoice_keys_of, ana) == [KEY.value, other.value]
+    assert story.read(payouts.invoice_keys_of, ben) == [bens.value]
 
 
 @pytest.mark.usefixtures("ana")
 def test_words_that_name_a_payout_or_an_invoice_are_known(story):
-    id_ = planned(story)
+    id_, other, _ = (planned(story, f"d{number}") for number in range(3))
     payment_hash = story.bring(id_, "INVOICED").attempt.payment_hash
+    others_hash = story.bring(other, "INVOICED").attempt.payment_hash
     words = [id_[:8], payment_hash, "z"]
     assert story.read(payouts.known_ids, words) == {id_[:8], payment_hash}
+    assert [payout.id for payout in story.read(payouts.by_prefix, id_)] == [id_]
+    assert len(story.read(payouts.by_prefix, "")) == 2
     assert story.read(payouts.of_invoice, payment_hash).id == id_
+    assert story.read(payouts.of_invoice, others_hash).id == other
     assert story.read(payouts.of_invoice, "z") is None
+    assert story.read(payouts.payment_hashes, other) == {others_hash}

@@ -272,3 +272,15 @@ async def test_late_payment_of_what_was_given_up_is_news(make_scripted, way, new
     for _ in range(2):
         await bench.database.transact(lambda tx: record_unknown(tx, [paid], notices, now=now))
     assert len([text for text in await bench.letters() if news in text]) == 1
+
+
+@pytest.mark.parametrize(("days", "state"), [(0, "HELD"), (7, "HELD"), (8, "PLANNED")])
+async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_scripted, days, state):
+    bench = await make_scripted()
+    first = await bench.distribute(10_000, 8_000)
+    extra = {"distributions": [first, "another"], "client": "ana"}
+    failed = Payment("aa" * 32, -1, 0, FAILED, None, external_id="both", extra=extra)
+    await bench.database.transact(lambda tx: unknown_payments.remember(tx, failed, now=NOW))
+    later, notices = NOW + days * 24 * HOUR, bench.worker.context.notices
+    await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
+    assert await bench.states() == [state]

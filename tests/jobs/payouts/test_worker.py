@@ -805,18 +805,6 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     assert await bench.states() == ["HELD"]
 
 
-async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_bench, wallets):
-    bench = await make_bench()
-    ana = wallets("ana")
-    await bench.client("ana", Destination(INVOICE_KEY, ana.invoice_key), minor=100_000)
-    first = await bench.distribute(10_000, 8_000)
-    extra = {"distributions": [first, "another"], "client": "ana"}
-    now, notices = bench.clock.now(), bench.worker.context.notices
-    failed = Payment("aa" * 32, -1, 0, PaymentStatus.FAILED, None, external_id="both", extra=extra)
-    await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=now))
-    assert await bench.states() == ["HELD"]
-
-
 # The pace
 
 

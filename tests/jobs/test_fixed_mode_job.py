@@ -358,6 +358,7 @@ async def test_run_waits_through_an_outage_of_the_rate_and_is_made_up(make_bench
     bench.wallet.fault, bench.wallet.coin = outage, None
     for hours in (9, 9.02, 10, 11):
         await bench.at(hours)
+        assert await bench.schedule._pause_s() == 30
     assert await bench.runs() == {MORNING: "waiting"}
     (told,) = await bench.letters()
     assert "24 Nov 09:00 waits: LNbits tells no price" in told

@@ -264,6 +264,10 @@ async def test_reading_that_lacks_much_is_a_partial_one_and_told_once(make_inges
     assert f"lacks {MISSING_MAX + 1} cash-outs that were shared out; the first is 01" in letter
     assert f"n={MISSING_MAX + 1} first=01" in caplog.text
     assert await bench.holds() == []
+    bench.server.put(rows[1])
+    bench.clock.ahead += DAY
+    await bench.poll()
+    assert len(await bench.holds()) == MISSING_MAX, "one fewer is no reason to think so"
 
 
 async def test_search_for_what_is_missing_that_breaks_is_told_and_keeps_nothing_back(make_ingest):

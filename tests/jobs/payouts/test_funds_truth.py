@@ -7,17 +7,19 @@ LNbits and the addresses are scripted here, so that a story of many rounds takes
 import tempfile
 from asyncio import Runner
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ingest_bench import NOW
+from ingest_bench import DAY, NOW
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
 from dca_bot.core.ports import LnurlLimits, Payment
-from dca_bot.errors import DestinationUnavailable, Refusal
+from dca_bot.errors import DestinationUnavailable, LnbitsRefused, Refusal
+from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.payouts import (
     holds,
     payouts,
@@ -94,6 +96,12 @@ async def funds_letters(bench):
     return [letter for letter in await bench.letters() if is_about_funds(letter)]
 
 
+async def letters_after(bench, minutes):
+    bench.clock.ahead += timedelta(minutes=minutes)
+    await bench.worker.work_once()
+    return len(await funds_letters(bench))
+
+
 async def test_payout_above_a_ceiling_raises_no_alarm_about_funds(bench):
     await bench.distribute(50_001, 40_000)
     await bench.settle(3)
@@ -156,6 +164,23 @@ async def test_paused_bot_that_will_lack_sats_has_none_free(bench):
     await bench.settle(3)
     (warned,) = await funds_letters(bench)
     assert "getting low: 0 sats" in warned
+
+
+async def test_top_up_invoice_that_is_over_by_the_bots_clock_is_replaced_once_an_hour(bench):
+    bench.wallet.change_invoice = lambda invoice: replace(invoice, expires_at=NOW - DAY)
+    await bench.distribute(40_000, 30_000)
+    told = [await letters_after(bench, minutes) for minutes in (0, 59, 1, 59, 1)]
+    assert told == [1, 1, 2, 2, 3]
+
+
+async def test_shortage_without_an_invoice_asks_for_one_again_after_six_hours(bench):
+    async def refuse(**_about):
+        raise LnbitsRefused("No.", fault=LnbitsFault.NO_TOP_UP, status=400)
+
+    bench.wallet.top_up_invoice = refuse
+    await bench.distribute(40_000, 30_000)
+    told = [await letters_after(bench, 60 * hours) for hours in (0, 5, 1)]
+    assert told == [1, 1, 2]
 
 
 async def test_commission_of_a_client_without_a_wallet_raises_no_alarm_about_funds(bench):

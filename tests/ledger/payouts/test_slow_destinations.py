@@ -125,9 +125,9 @@ def test_somebody_without_a_destination_is_waited_for_too(story):
     story.client("ana", balance=10_000)
     eva = story.client("eva", destination=None)
     story.percent(eva, 10_000)
-    story.cash_out("d1", 600, 60, commission_sat=50)
+    story.cash_out("d1", 600, 60, commission_sat=1)
     (payout,) = story.payouts(eva)
     wait(story, payout.id, Waiting.NO_DESTINATION)
     assert note(story)
-    without = SlowDestination(eva, "eva", None, 1, 50, Wait(Waiting.NO_DESTINATION))
+    without = SlowDestination(eva, "eva", None, 1, 1, Wait(Waiting.NO_DESTINATION))
     assert told(story, since=story.now) == [without]

@@ -97,7 +97,6 @@ async def keep_running(
 ) -> None:
     """Run jobs that were built until `stop` is set; the failure of a job ends all jobs."""
     messenger, is_alive = outside.messenger, partial(database.read, lambda _tx: None)
-    await database.transact(lambda tx: bot_state.note_stall(tx, None))
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(messenger.run(), name="messenger"),
@@ -124,7 +123,7 @@ async def keep_running(
             task.cancel()
 
 
-async def _note_stall(database: Database, clock: Clock, stall: Stall) -> None:
+async def _note_stall(database: Database, clock: Clock, stall: Stall | None) -> None:
     """Record the longest stall of this run, for `status --json`."""
-    fields = asdict(stall) | {"at": clock.now().isoformat()}
+    fields = None if stall is None else asdict(stall) | {"at": clock.now().isoformat()}
     await database.transact(lambda tx: bot_state.note_stall(tx, fields))

@@ -53,15 +53,14 @@ class StallWatch:
         self._is_asleep = False
         threading.Thread(target=self._look, name="stalls", daemon=True).start()
 
-    async def run(self, note: Callable[[Stall], Awaitable[None]]) -> None:
-        """Have each stall noted that is longer than all before; never return."""
+    async def run(self, note: Callable[[Stall | None], Awaitable[None]]) -> None:
+        """Have each stall noted that is longer than all before, at first that there is none; never return."""
         self._is_on = True
         try:
             while True:
+                await note(self.longest)
                 await self._is_longer.wait()
                 self._is_longer.clear()
-                assert self.longest is not None
-                await note(self.longest)
         finally:
             self._is_on = False
 
@@ -77,12 +76,13 @@ class StallWatch:
     def end(self) -> None:
         """Note that the loop has no work left in this turn."""
         turn, self._turn = self._turn, None
-        if turn is None or time.monotonic() - turn[0] <= STALL_S:
+        now = time.monotonic()
+        if turn is None or now - turn[0] <= STALL_S:
             return
-        took_s, cpu_s = time.monotonic() - turn[0], time.thread_time() - turn[1]
+        took_s, cpu_s = now - turn[0], time.thread_time() - turn[1]
         stall = Stall(round(took_s * 1000), round(cpu_s * 1000), self._place or "unknown")
-        if time.monotonic() - self._told_at >= _TOLD_EVERY_S:
-            self._told_at = time.monotonic()
+        if now - self._told_at >= _TOLD_EVERY_S:
+            self._told_at = now
             _log.warning(
                 "event loop stalled ms=%d cpu_ms=%d place=%s", stall.ms, stall.cpu_ms, stall.place
             )

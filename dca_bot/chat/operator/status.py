@@ -155,8 +155,9 @@ def _is_disputed(tx: Tx) -> bool:
 
 
 def _needs_word(tx: Tx) -> bool:
-    """Tell whether resuming needs an operator's decision with a code."""
-    return _is_disputed(tx) or start.asked(tx) is not None
+    """Tell whether resuming needs a code: a decision, or two questions that the same words would answer."""
+    is_twofold = clock.is_doubted(tx) and _is_paused_by_word(tx)
+    return _is_disputed(tx) or start.asked(tx) is not None or is_twofold
 
 
 def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:

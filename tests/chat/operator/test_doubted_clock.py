@@ -74,3 +74,15 @@ async def test_pause_all_outlasts_the_doubt_of_the_clock(talk):
     await talk.database.transact(lambda tx: clock.note(tx, talk.clock.at + 9 * DAY))
     assert not await talk.database.read(clock.is_doubted)
     assert await talk.database.read(bot_state.paused)
+
+
+async def test_pause_and_doubt_do_not_both_end_by_one_word(talk):
+    await go_back(talk, 9)
+    await talk.tell("op", "pause all")
+    asked = await talk.tell("op", "resume all")
+    assert "It has been paused since " in asked
+    assert "The clock then counts as right." in asked
+    assert await talk.database.read(clock.is_doubted)
+    assert await talk.tell("op", f"confirm {code_in(asked)}") == GOING_ON
+    assert not await talk.database.read(clock.is_doubted)
+    assert not await talk.database.read(bot_state.paused)

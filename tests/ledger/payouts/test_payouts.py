@@ -200,6 +200,20 @@ def test_payout_that_was_sent_meanwhile_keeps_no_other_back(story, ana):
     assert story.owed(ana) == 1200
 
 
+def test_payout_of_a_lost_ledger_is_planned_with_its_id_for_one_share(story, ana):
+    story.do(clients.set_destination, ana, FAR)
+    ben = story.client("ben", balance=10_000, destination=FAR)
+    for number in (1, 2, 3):
+        story.later(hours=1)
+        story.cash_out(f"d{number}", 300 * number, 60)
+    story.do(planning.adopt, "lost", ben, "d2", now=story.later(hours=1))
+    (payout,) = story.payouts()
+    assert (payout.id, payout.client_id, payout.distribution_ids) == ("lost", ben, ("d2",))
+    assert payout.amount_sat == story.shares("d2")[ben][1]
+    assert (payout.due_at, payout.try_at) == (story.now - timedelta(hours=2), story.now)
+    assert story.read(payout_need.collecting).count == 5
+
+
 def test_planning_again_changes_nothing(story, ana):
     before = planned(story)
     for _ in range(2):

@@ -2,7 +2,7 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
-from ledger.story import ADDRESS, CEILINGS, START, WAYS
+from ledger.story import ADDRESS, CEILINGS, KEY, START, WAYS
 
 from dca_bot.core.ceilings import Ceilings
 from dca_bot.core.funds import TopUp, Trouble
@@ -17,6 +17,7 @@ from dca_bot.ledger.payouts import (
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout_need import Need, Part
 from dca_bot.ledger.programme import clients
+from dca_bot.ledger.programme.clients import Destination
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import run_script
 
@@ -56,8 +57,8 @@ def test_what_is_still_to_leave_the_wallet_needs_funds(story, state, counts):
     story.client("ana", balance=1_000_000)
     (share,) = story.cash_out("d1", 5_000, 400).shares
     story.bring(share.payout_id, state)
-    expected = Need(1, 5_000, 5_000_000) if counts else Need(0, 0, 0)
-    assert story.need() == expected
+    needed = (1, 5_000, 5_000_000) if counts else (0, 0, 0)
+    assert story.need() == Need(*needed, Part(0, 0), Part(0, 0))
 
 
 def test_payout_that_was_sent_needs_funds_again_once_it_is_known_to_lack_them(story):
@@ -88,6 +89,67 @@ def test_held_payouts_are_counted_apart(story):
     assert story.read(payout_need.held) == Part(0, 0)
     story.bring(share.payout_id, "HELD")
     assert story.read(payout_need.held) == Part(1, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_own", "is_open", "is_asked"),
+    [
+        ("payout", True, True, True),
+        ("payout", True, False, False),
+        ("payout", False, True, False),
+        ("cash-out", True, True, False),
+    ],
+)
+def test_payout_in_doubt_needs_funds_until_the_operators_are_asked(
+    story, kind, is_own, is_open, is_asked
+):
+    story.client("ana", balance=1_000_000)
+    (share,) = story.cash_out("d1", 5_000, 400).shares
+    payout = story.bring(share.payout_id, "IN_DOUBT")
+    ref = payout.id if is_own else "another"
+    story.do(holds.open_hold, kind, ref, HoldReason.FAILED_TO_ADDRESS, now=story.now)
+    if not is_open:
+        story.do(holds.close, kind, ref, outcome="cancelled", now=story.now)
+    story.do(deferral.defer, payout, waiting=Waiting.FUNDS, until=story.now)
+    assert story.need().count == (not is_asked)
+    assert story.read(payout_need.under_way) == (Part(1, 5_000) if is_asked else Part(0, 0))
+    assert story.read(payout_need.is_waiting_for_funds) is not is_asked
+
+
+@pytest.mark.parametrize(
+    ("place", "source_status", "voids", "is_needed"),
+    [
+        (KEY, "", 1, True),
+        (KEY, "", 2, True),
+        (KEY, "", 3, False),
+        (KEY, "failed", 1, True),
+        (ADDRESS, "", 1, True),
+        (ADDRESS, "failed", 1, False),
+    ],
+)
+def test_void_payout_needs_funds_if_it_gets_another_attempt_by_itself(
+    story, place, source_status, voids, is_needed
+):
+    story.client("ana", balance=1_000_000, destination=place)
+    (share,) = story.cash_out("d1", 5_000, 400).shares
+    for _ in range(voids - 1):
+        story.bring(share.payout_id, "VOID")
+        story.step(share.payout_id, "PLANNED")
+    story.bring(share.payout_id, "VOID")
+    story.sql("UPDATE payout SET source_status = ?", source_status)
+    assert story.need().count == is_needed
+    assert story.read(payout_need.under_way).count == (not is_needed)
+
+
+def test_shares_that_wait_for_more_are_counted_apart(story):
+    place = Destination(clients.ADDRESS, "ana@far.example", min_sat=1_000)
+    story.client("ana", balance=1_000_000, destination=place)
+    assert story.read(payout_need.collecting) == Part(0, 0)
+    story.cash_out("d1", 5_000, 400)
+    for sat in (300, 400):
+        story.cash_out(f"d{sat}", sat, 40)
+    assert story.read(payout_need.collecting) == Part(2, 700)
+    assert (story.need().count, story.need().amount_sat) == (1, 5_000)
 
 
 @pytest.mark.parametrize("work", ["need", "held", "is_waiting_for_funds"])
@@ -190,6 +252,10 @@ def test_own_unpaid_attempt_takes_no_room(story):
     story.bring(planned(story, 3_000).id, "VOID")
     planned(story, 2_000)
     assert of(story.need(ceilings)) == (5_000, Part())
+    # A day later that attempt makes no room either.
+    story.later(hours=24, seconds=-2)
+    story.bring(planned(story, 2_001).id, "SUBMITTED")
+    assert of(story.need(ceilings)) == (2_000, Part(1, 3_000))
 
 
 def test_payout_to_somebody_without_a_wallet_needs_nothing_until_there_is_one(story):

@@ -222,6 +222,44 @@ def test_payment_to_a_name_that_nobody_has_can_have_been_anybodys(
     assert story.read(unknown_payments.covers_share, payout, now=story.now) is covers
 
 
+@pytest.mark.parametrize(
+    ("status", "age", "covers"),
+    [
+        (PENDING, FAILED_FOR_GOOD, True),
+        (FAILED, FAILED_FOR_GOOD - timedelta(microseconds=1), True),
+        (FAILED, FAILED_FOR_GOOD, False),
+    ],
+)
+@pytest.mark.parametrize("external_id", ["lost", None])
+def test_share_may_be_paid_by_a_payment_of_another_payout_unless_it_failed_for_good(
+    story, lost, status, age, covers, external_id
+):
+    (payout,) = story.payouts()
+    extra = {"distributions": ["d1"], "client": "ana"}
+    seen(story, lost, extra=extra, status=status, external_id=external_id or payout.id)
+    now = story.now + age
+    may = covers and external_id is not None
+    assert story.read(unknown_payments.covers_share, payout, now=now) is may
+    assert story.read(unknown_payments.may_still_cover, payout, now=now) is may
+
+
+def test_payment_counts_from_when_it_last_named_another_distribution(story, lost):
+    story.do(unknown_payments.remember, lost, now=story.now)
+    story.do(holds.open_hold, "payout", "lost", "known_payout", now=story.now)
+    story.do(holds.close, "payout", "lost", outcome="accepted", now=story.now)
+    first, then = story.now, story.later(hours=1)
+    both = {"distributions": ["d9", "d8"], "client": "ana"}
+    for _ in range(2):
+        story.do(unknown_payments.remember, replace(lost, extra=both), now=story.now)
+        story.later(hours=1)
+    assert story.read(unknown_payments.first_seen_at, lost.payment_hash) == then
+    assert not story.read(unknown_payments.was_let_go, "lost", lost)
+    (found,) = story.read(unknown_payments.of_payout, "lost")
+    assert found.seen_at == then
+    (older,) = story.read(unknown_payments.paid_for, "d9")
+    assert older.seen_at == first
+
+
 def test_payments_that_may_still_change_are_asked_for_again(story, lost):
     pending = seen(story, lost, status=PENDING)
     seen(story, lost, status=SUCCESS)

@@ -105,3 +105,22 @@ async def test_alert_takes_the_place_of_the_question_whether_it_arrived(make_dou
     assert await bench.states() == ["ALERT"]
     (hold,) = await open_holds(bench)
     assert hold.reason == holds.HoldReason.ALERTED
+
+
+async def test_payment_that_is_gone_in_the_last_look_is_not_given_up(make_doubted):
+    bench = await make_doubted()
+    bench.addresses.answer = VerifyAnswer(is_settled=False)
+    await hours(bench, 0, 25)
+    assert await bench.states() == ["IN_DOUBT"]
+    look, shown = bench.wallet.payment, [True, False]
+
+    async def payment(payment_hash):
+        return await look(payment_hash) if shown.pop(0) else None
+
+    bench.wallet.payment = payment
+    await at(bench, 26 * HOUR)
+    assert shown == []
+    assert await bench.states() == ["IN_DOUBT"]
+    bench.wallet.payment = look
+    await at(bench, 27 * HOUR)
+    assert await bench.states() == ["VOID"]

@@ -41,6 +41,10 @@ class Lnbits(ScriptedWallet):
         self.clock.ahead += self.answer_takes
         return found
 
+    async def list_mark(self):
+        self.calls.append(("list_mark", ""))
+        return await super().list_mark()
+
 
 @pytest.fixture
 async def bench(tmp_path):
@@ -221,6 +225,17 @@ async def test_rival_that_took_over_by_the_operators_word_is_not_stopped(bench):
     assert [row.kind for row in bench.wallet.leases] == [LeaseKind.CLAIM, LeaseKind.TAKEOVER]
     (told,) = [text for text in await bench.letters() if "taken over" in text]
     assert "resume all" in told
+
+
+async def test_payments_are_listed_once_after_a_rival_and_never_without_one(bench):
+    for listed in (0, 1):
+        for _ in range(2):
+            await sell(bench)
+            await bench.settle()
+            assert bench.wallet.count("list_mark") == listed
+            assert bench.worker.context.lease.is_ready
+        await bench.reopen()
+    assert await bench.states() == ["DONE"] * 4
 
 
 async def test_programme_of_another_ledger_on_the_same_wallet_is_left_in_peace(bench):

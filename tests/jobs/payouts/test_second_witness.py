@@ -3,6 +3,7 @@
 The same on a real LNbits whose node lies: the last tests here.
 """
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -233,6 +234,26 @@ async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_doubted):
     assert await bench.states() == ["DONE"]
     assert await verdicts(bench) == [("arrived", "verify")]
     assert bench.wallet.sent() == ["lnbc1"]
+
+
+async def test_running_verifier_asks_when_an_invoice_is_due_and_goes_on(make_doubted):
+    bench = await make_doubted()
+    await bench.worker.work_once()
+    slept = []
+
+    async def sleep(delay_s):
+        slept.append(delay_s)
+        if len(slept) == 4:
+            running.cancel()
+        bench.clock.ahead += timedelta(seconds=delay_s)
+        await asyncio.sleep(0)
+
+    bench.clock.sleep = sleep
+    running = asyncio.create_task(bench.verifier.run())
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert bench.addresses.asked == 3
+    assert slept == [60, 120, 240, 480]
 
 
 async def test_proof_that_comes_after_a_word_holds_what_would_be_paid_again(make_doubted):

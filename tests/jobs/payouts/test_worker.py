@@ -805,6 +805,113 @@ async def test_old_acceptance_covers_no_later_failed_payment(make_bench, wallets
     assert await bench.states() == ["HELD"]
 
 
+# The turns of a round
+
+
+async def test_destination_that_refuses_three_times_is_asked_no_more_in_that_round(make_due):
+    bench = await make_due()
+    for _ in range(4):
+        await bench.distribute(10_000, 8_000)
+    await bench.client("ben", Destination(INVOICE_KEY, "ben"), minor=10**9)
+    await bench.distribute(10_000, 8_000)
+    bench.wallet.change_invoice = lambda invoice: replace(invoice, amount_msat=1)
+    await bench.worker.work_once()
+    asked = [key for name, key in bench.wallet.calls if name == "request_invoice"]
+    assert sorted(asked) == ["ben", "key", "key", "key"]
+
+
+@pytest.mark.parametrize(
+    ("unclear", "asked", "goes_on"),
+    [({1, 2}, 5, True), ({1, 2, 4, 5}, 5, True), ({1, 2, 3}, 3, False), ({2, 3, 4}, 4, False)],
+)
+async def test_round_ends_with_the_third_payout_in_a_row_without_a_clear_answer(
+    make_due, unclear, asked, goes_on
+):
+    bench = await make_due()
+    for _ in range(4):
+        await bench.distribute(10_000, 8_000)
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    await bench.worker.work_once()
+    bench.clock.ahead = timedelta(minutes=1)
+    look, asked_about = bench.wallet.payment, []
+
+    async def answer(payment_hash):
+        asked_about.append(payment_hash)
+        if len(asked_about) in unclear:
+            raise LnbitsUnavailable("No clear answer.", fault=LnbitsFault.UNREACHABLE)
+        return await look(payment_hash)
+
+    bench.wallet.payment = answer
+    if goes_on:
+        await bench.worker.work_once()
+    else:
+        with pytest.raises(LnbitsUnavailable):
+            await bench.worker.work_once()
+    assert len(asked_about) == asked
+    assert await bench.states() == ["SUBMITTED"] * 5
+    assert await bench.letters() == [], "none is late yet"
+
+
+async def test_fee_of_a_payment_is_off_the_wallet_in_the_same_round(make_due):
+    bench = await make_due()
+    made = []
+
+    def pay(invoice):
+        bench.wallet.succeed(invoice)
+        paid = replace(bench.wallet.source[invoice.payment_hash], fee_msat=7_000)
+        bench.wallet.source[invoice.payment_hash] = paid
+        made.append(invoice)
+
+    bench.wallet.on_pay = pay
+    await bench.worker.work_once()
+    assert len(made) == 1
+    assert bench.worker.context.funds.left_msat == 10**12 - 50_000_000 - 7_000
+
+
+async def test_minimum_of_each_address_is_asked_for_once_a_day(make_scripted):
+    bench = await make_scripted()
+    ids = {
+        name: await bench.client(
+            name, Destination(ADDRESS, f"{name}@example.com", 5_000), minor=10**9
+        )
+        for name in ("ben", "eva")
+    }
+    terms, asked = bench.addresses.limits, []
+
+    async def limits(address):
+        asked.append(address)
+        return replace(await terms(address), min_sat=5_000)
+
+    bench.addresses.limits = limits
+    bench.worker.minimum_seen_at[ids["ben"]] = bench.clock.now() - timedelta(hours=23)
+    await bench.distribute(4_000, 3_200)
+    rounds = [(timedelta(), 1), (timedelta(minutes=59), 1), (timedelta(hours=1), 2)]
+    for ahead, count in [*rounds, (timedelta(hours=23, minutes=59), 2), (timedelta(days=1), 3)]:
+        bench.clock.ahead = ahead
+        await bench.worker.work_once()
+        assert len(asked) == count
+    assert asked == ["eva@example.com", "ben@example.com", "eva@example.com"]
+
+
+async def test_own_payment_that_failed_and_was_given_up_is_no_unknown_one(make_due):
+    bench = await make_due()
+    bench.wallet.on_pay = bench.wallet.fail
+    await bench.worker.work_once()
+    bench.clock.ahead = timedelta(hours=25)
+    await bench.worker.work_once()
+    (payout,) = await bench.payouts()
+    assert payout.state == PayoutState.VOID
+    failed = replace(bench.wallet.source[payout.attempt.payment_hash], external_id=payout.id)
+    notices, now = bench.worker.context.notices, bench.clock.now()
+
+    def record(status):
+        payment = replace(failed, status=status)
+        return lambda tx: record_unknown(tx, [payment], notices, now=now)
+
+    assert await bench.database.transact(record(PaymentStatus.FAILED)) == 0
+    assert await bench.database.transact(record(PaymentStatus.PENDING)) == 1
+
+
 # The pace
 
 

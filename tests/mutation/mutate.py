@@ -29,7 +29,8 @@ from mutation.runner import Called, Trial, Verdict, play, watch
 
 LEAST_PERCENT = 90
 TESTS_MAX_S = 40
-"""How long the tests of one mutant compute together, at most, if none fails."""
+"""How long the tests of one mutant compute together, at most, if none fails; beside the quick ones."""
+QUICK_S = 0.1
 SLOWNESS_MAX, START_MAX_S = 20, 30
 """A mutant is hung when its tests take so many times as long as they compute without it, and a start."""
 KEPT = ROOT / ".mutation"
@@ -124,7 +125,11 @@ class _Guards:
         calling = [test for test in self.tests if _concerns(test, mutant)]
         calling.sort(key=lambda test: (stem not in test.file, test.rank, test.called.seconds))
         ends = accumulate(test.called.seconds for test in calling)
-        return [test for test, end in zip(calling, ends, strict=True) if end <= TESTS_MAX_S]
+        return [
+            test
+            for test, end in zip(calling, ends, strict=True)
+            if end <= TESTS_MAX_S or test.called.seconds < QUICK_S
+        ]
 
 
 def _concerns(test: _Test, mutant: Mutant) -> bool:

@@ -107,6 +107,20 @@ async def test_waiting_and_held_rows_block_nothing(make_bench):
     assert states == ["waiting", "held", "ignored"]
 
 
+async def test_row_that_cannot_be_recorded_is_told_by_its_id_and_blocks_nothing(make_bench):
+    bench = await make_bench()
+    trigger = "BEFORE INSERT ON cash_out WHEN NEW.id LIKE 'bad%' BEGIN SELECT RAISE(ABORT, ''); END"
+    await bench.database.transact(lambda tx: tx.execute(f"CREATE TRIGGER broken {trigger}"))
+    bench.server.put(
+        *(cash_out(id_, NOW - HOUR, **UNCONFIRMED) for id_ in ("bad1", "good", "bad2"))
+    )
+    await bench.poll(2)
+    assert await bench.state("good") == ("waiting", "not_final_yet")
+    first, second = await bench.letters()
+    assert "bad1" in first
+    assert "bad2" in second
+
+
 async def test_nobody_eligible_gives_all_to_the_operator_for_good(make_bench):
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - HOUR))

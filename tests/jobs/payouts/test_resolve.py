@@ -282,6 +282,19 @@ async def test_credit_that_is_not_what_was_sent_is_an_alert_and_nothing_has_arri
     assert await bench.states() == ["DONE"]
 
 
+async def test_sats_are_looked_for_again_and_again_for_ten_minutes(make_due):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, SUCCESS)
+    await at(bench, timedelta())
+    pauses = []
+    while (payout := await the_payout(bench)).state == "DEBITED":
+        pauses.append((payout.try_at - bench.clock.now()).total_seconds())
+        await at(bench, payout.try_at - NOW)
+    assert pauses == [15, 15, 20, 40, 80, 160, 320]
+    assert await bench.states() == ["ALERT"]
+    assert bench.wallet.count("pay") == 1
+
+
 async def test_what_is_alerted_is_looked_at_once_an_hour(make_due):
     bench = await make_due()
     bench.wallet.fee_msat = 1

@@ -46,12 +46,13 @@ async def test_poll_that_finds_nothing_new_is_two_transactions(make_ingest):
 
 
 async def test_round_without_payouts_is_two_transactions(bench):
-    await bench.distribute(50_000, 40_000)
     await bench.worker.catch_up()
-    await bench.settle(3)
-    with counted(bench.database) as begun:
-        assert not await bench.worker.work_once()
-    assert len(begun) == 2
+    for _ in range(2):
+        with counted(bench.database) as begun:
+            assert not await bench.worker.work_once()
+        assert len(begun) == 2
+        await bench.distribute(50_000, 40_000)
+        await bench.settle(3)
 
 
 async def test_look_at_all_alarms_is_one_transaction(database):

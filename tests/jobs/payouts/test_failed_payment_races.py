@@ -10,6 +10,9 @@ from dca_bot.core.ports import PaymentStatus, VerifyAnswer
 from dca_bot.core.witness import Witness
 from dca_bot.ledger.payouts import booking, holds, payouts, queue, transitions
 
+OVER = 70 * MINUTE + timedelta(seconds=1)
+"""When nothing can pay an invoice of an hour any more."""
+
 
 def while_lnbits_is_asked(bench, work):
     """Have `work` done once in the ledger while LNbits looks a payment up."""
@@ -76,7 +79,15 @@ async def test_lnbits_that_goes_to_and_fro_is_told_once(make_doubted, verify_url
     assert [hold.id for hold in await open_holds(bench)] == ([] if verify_url else [1])
 
 
-@pytest.mark.parametrize(("asked", "pause"), [(HOUR, 10 * MINUTE), (2 * HOUR, HOUR)])
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        (HOUR, 10 * MINUTE),
+        (OVER, 10 * MINUTE),
+        (OVER + timedelta(microseconds=1), HOUR),
+        (2 * HOUR, HOUR),
+    ],
+)
 async def test_doubt_is_looked_at_more_rarely_once_the_invoice_is_over(make_doubted, asked, pause):
     bench = await make_doubted()
     await at(bench, timedelta())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from doubt_bench import PLACES
 
+from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.errors import Refusal
@@ -274,13 +275,20 @@ async def test_late_payment_of_what_was_given_up_is_news(make_scripted, way, new
     assert len([text for text in await bench.letters() if news in text]) == 1
 
 
-@pytest.mark.parametrize(("days", "state"), [(0, "HELD"), (7, "HELD"), (8, "PLANNED")])
-async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_scripted, days, state):
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [
+        (timedelta(), "HELD"),
+        (FAILED_FOR_GOOD, "HELD"),
+        (FAILED_FOR_GOOD + TICK, "PLANNED"),
+    ],
+)
+async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_scripted, age, state):
     bench = await make_scripted()
     first = await bench.distribute(10_000, 8_000)
     extra = {"distributions": [first, "another"], "client": "ana"}
     failed = Payment("aa" * 32, -1, 0, FAILED, None, external_id="both", extra=extra)
     await bench.database.transact(lambda tx: unknown_payments.remember(tx, failed, now=NOW))
-    later, notices = NOW + days * 24 * HOUR, bench.worker.context.notices
+    later, notices = NOW + age, bench.worker.context.notices
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
     assert await bench.states() == [state]

@@ -15,6 +15,7 @@ from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.core.reach import Part
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.faults import LnbitsFault
+from dca_bot.jobs.payouts import worker
 from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
 from dca_bot.jobs.payouts.worker import Round
 from dca_bot.jobs.signals import REST_S
@@ -850,6 +851,25 @@ async def test_round_ends_with_the_third_payout_in_a_row_without_a_clear_answer(
     assert len(asked_about) == asked
     assert await bench.states() == ["SUBMITTED"] * 5
     assert await bench.letters() == [], "none is late yet"
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_full_round_is_followed_at_once_if_it_got_anywhere(make_due, monkeypatch, refuses):
+    monkeypatch.setattr(worker, "BATCH", 2)
+    bench = await make_due()
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
+    assert not await bench.worker.work_once(), "not full"
+    await bench.distribute(10_000, 8_000)
+    await bench.distribute(10_000, 8_000)
+    assert await bench.worker.work_once()
+    bench.clock.ahead = timedelta(minutes=1)
+    if refuses:
+        await bench.distribute(10_000, 8_000)
+        bench.wallet.change_invoice = lambda invoice: replace(invoice, amount_msat=1)
+    assert await bench.worker.work_once() is refuses
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    bench.clock.ahead = timedelta(hours=1)
+    assert not await bench.worker.work_once()
 
 
 async def test_fee_of_a_payment_is_off_the_wallet_in_the_same_round(make_due):

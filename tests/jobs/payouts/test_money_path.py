@@ -292,3 +292,25 @@ async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_scr
     later, notices = NOW + age, bench.worker.context.notices
     await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
     assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(FAILED, "PLANNED"), (PENDING, "HELD"), (SUCCESS, "HELD")]
+)
+async def test_accepted_payout_goes_on_beside_a_payment_that_stays_failed(make_due, status, state):
+    bench = await make_due()
+    (payout,) = await bench.payouts()
+    failed = Payment("aa" * 32, -50_000_000, 0, FAILED, None, external_id=payout.id)
+
+    async def look(payment):
+        notices = bench.worker.context.notices
+        await bench.database.transact(lambda tx: record_unknown(tx, [payment], notices, now=NOW))
+        return await bench.states()
+
+    def accept(tx):
+        holds.close(tx, "payout", payout.id, outcome="accepted", now=NOW)
+        transitions.retry(tx, payouts.get(tx, payout.id), now=NOW)
+
+    assert await look(failed) == ["HELD"]
+    await bench.database.transact(accept)
+    assert await look(replace(failed, status=status)) == [state]

@@ -82,8 +82,9 @@ def test_the_ledger_remembers_what_the_operator_has_seen(story):
 
 
 def test_open_holds_are_listed_oldest_first(story):
-    numbers = [hold(story, f"h{n}").id for n in range(4)]
+    numbers = [hold(story, f"h{n}").id for n in range(51)]
     assert [found.id for found in story.read(holds.still_open, limit=3)] == numbers[:3]
+    assert [found.id for found in story.read(holds.still_open)] == numbers[:50]
 
 
 def test_facts_outlive_a_restart(story):

@@ -100,6 +100,10 @@ def test_stuck_payouts_are_counted_as_they_are_listed(story):
     assert [payout.id for payout in story.read(queue.stuck, limit=2, offset=1)] == stuck[1:3]
     assert story.read(queue.stuck_count) == 5
     assert story.read(queue.totals) == (8, 8 * 600)
+    for number in range(16):
+        wait(story, planned(story, f"d{number}"), Refusal.UNREACHABLE)
+    assert len(story.read(queue.stuck)) == 20
+    assert story.read(queue.stuck_count) == 21
 
 
 # What is due next

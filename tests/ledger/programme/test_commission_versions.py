@@ -132,7 +132,9 @@ def test_a_name_is_one_persons_whatever_the_case(story):
 
 def test_a_removed_recipient_is_paid_and_then_makes_room(story):
     rosa = story.recipient("rosa", 4000)
+    story.client("ana", balance=1_000)
     story.cash_out("d1", 1000, 100, commission_sat=100)
+    assert story.read(commission.leaving) == []
     story.percent(rosa, 0)
 
     def close():

@@ -131,6 +131,8 @@ def test_deposits_are_listed_newest_first(story):
     assert listed(pending_only=True) == [third.id, first.id]
     of_ana = story.read(deposits.recent_of, ana, limit=10)
     assert [deposit.id for deposit in of_ana] == [third.id, first.id]
+    more = [story.pending(ben, minor).id for minor in range(4, 12)]
+    assert listed() == [*more[::-1], third.id, second.id]
 
 
 def test_pending_deposits_are_those_of_the_client_and_add_up(story):

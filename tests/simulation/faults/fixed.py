@@ -47,7 +47,11 @@ FAULTS = (
         "fixed mode gives a sat too much",
         {"ledger.distributions.fixed_mode.bought_sat": _rounded_up},
     ),
-    Fault("fixed mode buys at any price", {"jobs.fixed_mode.choose_rate": _at_any_price}),
+    Fault(
+        "fixed mode buys at any price",
+        {"jobs.fixed_mode.choose_rate": _at_any_price},
+        {"days": 3, "price_away": timedelta(hours=9)},
+    ),
     Fault(
         "fixed mode buys at another currency's price",
         {"jobs.fixed_mode.FixedMode._price": _of_another_currency},

@@ -18,11 +18,13 @@ from dca_bot.messages.say import Say, refuse
 class Context:
     """The sender of a command, and the tools of a handler; `client` is None for an operator.
 
-    `place`: the number of the command within its message, from 0.
+    `written_at`: the message's own time, by the clock of the sender's phone. `place`: the number of the
+    command within its message, from 0.
     """
 
     sender: str
     message_id: str
+    written_at: datetime
     now: datetime
     client: Client | None
     command_set: "CommandSet"
@@ -105,8 +107,8 @@ class Command(Generic[Seen]):
     A command with a `plan` moves or promises money: `plan` words the effect, the sender gets a code for these
     words, and `apply` carries the effect out.
     `code_when` limits the code, and the look, to some arguments; with other arguments the command has only
-    an answer. `code_if` limits the code of a command as written to ledgers for which the function returns
-    True; on other ledgers the command as written has only an answer. Plain words always get a code.
+    an answer. `code_if` limits the code of a command as written to ledgers and messages for which the
+    function returns True; else the command as written has only an answer. Plain words always get a code.
     `always_looks`: an answer in place of an effect needs the look too.
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
@@ -119,7 +121,7 @@ class Command(Generic[Seen]):
     plan: Plan[Seen] | None = None
     apply: Apply[Seen] | None = None
     code_when: Callable[[Args], bool] | None = None
-    code_if: Callable[[Tx], bool] | None = None
+    code_if: Callable[[Tx, Context], bool] | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
     always_looks: bool = False
@@ -156,9 +158,9 @@ class Command(Generic[Seen]):
         """Tell whether the effect needs a code in plain words, and on ledgers that `code_if` chooses."""
         return self.plan is not None and (self.code_when is None or self.code_when(args))
 
-    def is_coded(self, tx: Tx, args: Args, *, is_plain: bool) -> bool:
+    def is_coded(self, tx: Tx, ctx: Context, args: Args, *, is_plain: bool) -> bool:
         """Tell whether the command's effect needs a code on this ledger."""
-        is_at_once = self.code_if is not None and not is_plain and not self.code_if(tx)
+        is_at_once = self.code_if is not None and not is_plain and not self.code_if(tx, ctx)
         return self.needs_code(args) and not is_at_once
 
     def needs_look(self, args: Args) -> bool:

@@ -144,6 +144,7 @@ class Execution:
         return Context(
             sender=message.sender,
             message_id=message.id,
+            written_at=message.sent_at,
             now=now,
             client=client,
             command_set=command_set_of(client),
@@ -171,7 +172,7 @@ class Execution:
         """Prepare an effect, carry an effect out, or answer."""
         command, args = invocation.command, invocation.args
         is_plain = invocation.is_plain or invocation.code is not None
-        if command.is_coded(tx, args, is_plain=is_plain):
+        if command.is_coded(tx, ctx, args, is_plain=is_plain):
             return self._effect(tx, ctx, invocation, seen)
         if invocation.code is not None:  # The command needed a code only when the code was issued.
             raise refuse("confirm.unknown")
@@ -204,7 +205,7 @@ class Execution:
         if code is not None and (good is None or good.command != code.command):
             raise refuse("confirm.unknown")
         if good is None or good.effect != words:
-            if good is not None and not command.is_coded(tx, args, is_plain=False):
+            if good is not None and not command.is_coded(tx, ctx, args, is_plain=False):
                 raise refuse("confirm.unknown")  # The question of that code is over.
             new_code = confirmations.issue(
                 tx,

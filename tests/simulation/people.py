@@ -230,7 +230,8 @@ class Operator(Person):
 
     def wants(self, question: str) -> bool:
         """Tell whether a question describes what the operator meant: a hold's number may mean another now."""
-        if "The clock then counts as right." in question and not self.clock.is_right():
+        is_unwanted = "The clock then counts as right." in question and not self.clock.is_right()
+        if is_unwanted or (question.startswith("Go on:") and self._last == "pause all"):
             return False
         named = _ARRIVED.search(question)
         return super().wants(question) and (named is None or self.lnbits.has_arrived(named[1]))

@@ -154,10 +154,16 @@ def _is_disputed(tx: Tx) -> bool:
     return leases.open_dispute(tx) is not None
 
 
-def _needs_word(tx: Tx) -> bool:
-    """Tell whether resuming needs a code: a decision, or two questions that the same words would answer."""
-    is_twofold = clock.is_doubted(tx) and _is_paused_by_word(tx)
-    return _is_disputed(tx) or start.asked(tx) is not None or is_twofold
+def _needs_word(tx: Tx, ctx: Context) -> bool:
+    """Tell whether resuming needs a code: a decision, or words that may not have meant this pause.
+
+    Those were written before the pause, and have been on their way for long. Or a pause and a clock in doubt
+    would both end by the same words.
+    """
+    if _is_disputed(tx) or start.asked(tx) is not None:
+        return True
+    paused_at = bot_state.moment(tx, bot_state.PAUSED)
+    return paused_at is not None and (clock.is_doubted(tx) or ctx.written_at < paused_at)
 
 
 def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:
@@ -203,7 +209,9 @@ HOUSE_COMMANDS = (
         answer=_pause_answer,
         plan=_pause_plan,
         apply=_pause_apply,
-        code_if=lambda _tx: False,  # The emergency brake acts at once; plain words wait for a code.
+        code_if=lambda _tx, _ctx: (
+            False
+        ),  # The emergency brake acts at once; plain words wait for a code.
     ),
     Command(
         ("resume", "all"),

@@ -12,7 +12,7 @@ from dca_bot.ledger.correspondence.inbox import receive
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client, set_state
 from dca_bot.messages.say import NOTHING
-from dca_bot.nostr import giftwrap
+from dca_bot.nostr import giftwrap, nip44
 from dca_bot.nostr.events import event_from, parse_json, verify
 from simulation.faults.fault import Fault
 
@@ -62,6 +62,7 @@ def _context_whoever(self: Any, tx: Any, message: Any, now: Any) -> Context:
     return Context(
         sender=message.sender,
         message_id=message.id,
+        written_at=message.sent_at,
         now=now,
         client=client,
         command_set=command_set_of(client),
@@ -72,9 +73,11 @@ def _context_whoever(self: Any, tx: Any, message: Any, now: Any) -> Context:
 
 
 def _opened_whoever_sealed(event: Any, key: Any) -> Any:
-    seal = event_from(parse_json(giftwrap._decrypt(event.content, key, event.pubkey)))
+    opened = nip44.decrypt(event.content, nip44.conversation_key(key, event.pubkey))
+    seal = event_from(parse_json(opened))
     verify(seal)
-    return giftwrap._read_rumor(giftwrap._decrypt(seal.content, key, seal.pubkey))
+    told = nip44.decrypt(seal.content, nip44.conversation_key(key, seal.pubkey))
+    return giftwrap._read_rumor(told)
 
 
 def _received_again(tx: Any, message: Any, *, command: str, now: Any) -> bool:

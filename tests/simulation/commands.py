@@ -16,8 +16,6 @@ from simulation.relays import Mailbox, Relays
 from simulation.virtual_time import ComputerClock
 
 CODE_LIFE = timedelta(minutes=10)
-NOTICED_AFTER = timedelta(minutes=2)
-"""The time within which the bot sees that its computer's clock was set."""
 _CONFIRM = re.compile(r"confirm (\w{4})", re.IGNORECASE)
 _ASKED = re.compile(r"^(.*?)\n\nReply: confirm (\w{4}) ", re.DOTALL)
 _ALSO_ASKED = re.compile(r"^Still waiting, too: (.*?) Reply: confirm (\w{4})$", re.MULTILINE)
@@ -103,7 +101,7 @@ class Commands:
         assert question is not None
         at, effect = question
         # A clock that is set back gives an open code ten minutes from then on.
-        age = self.relays.time.now() - max(at, self.clock.changed_at + NOTICED_AFTER)
+        age = self.relays.time.now() - max(at, self.clock.seen_by)
         hold(f"{named}: the code is {age} old", is_kept=age <= CODE_LIFE + timedelta(seconds=1))
         hold(f"{named}: the code was used before", is_kept=(actor, code, at) not in self._used)
         self._used.add((actor, code, at))

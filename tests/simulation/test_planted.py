@@ -51,14 +51,16 @@ def test_fault_that_no_world_has_reached_counts_as_missed():
 
 
 def test_fault_that_no_world_shows_or_whose_world_breaks_anyway_is_missed():
-    shown, hidden, doubtful = (
-        Search("shown", PLAN, 1, 2.0, "a promise"),
+    shown, hidden, doubtful, failing = (
+        Search("shown", PLAN, 1, 2.0, "Violation: a promise"),
         Search("hidden", PLAN, 0, 300.0, ""),
-        Search("doubtful", PLAN, 2, 5.0, "a promise"),
+        Search("doubtful", PLAN, 2, 5.0, "Violation: a promise"),
+        Search("failing", PLAN, 1, 2.0, "AttributeError: no attribute 'it'"),
     )
     anyway = {(1, PLAN): "", (2, PLAN): "another promise"}
     assert missed([shown], anyway) == []
-    assert missed([shown, hidden, doubtful], anyway) == [
+    assert missed([shown, hidden, doubtful, failing], anyway) == [
         "not found: hidden",
         "not shown: doubtful; seed 2 without it: another promise",
+        "not shown: failing; seed 1: AttributeError: no attribute 'it'",
     ]

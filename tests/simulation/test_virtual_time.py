@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from simulation.virtual_time import BEGIN, ComputerClock, VirtualLoop, WorldTime
+from simulation.virtual_time import BEGIN, SEEN_AFTER, ComputerClock, VirtualLoop, WorldTime
 
 HOUR = timedelta(hours=1)
 
@@ -47,3 +47,20 @@ def test_computer_that_starts_anew_counts_its_uptime_from_then_whatever_its_cloc
     assert clock.now() == datetime(1970, 1, 1, 1, tzinfo=UTC)
     assert clock.uptime().elapsed == HOUR
     assert clock.uptime().boot != before.boot
+
+
+def test_clock_that_was_set_is_seen_soon_or_at_the_next_start(run_for):
+    time, clock, pass_ = run_for
+    clock.begin_watch()
+    clock.set(HOUR)
+    assert clock.seen_by == time.now() + SEEN_AFTER
+    pass_(SEEN_AFTER / 2)
+    clock.end_watch()
+    pass_(HOUR)
+    clock.begin_watch()
+    at_start = time.now()
+    assert clock.seen_by == at_start
+    pass_(HOUR)
+    clock.end_watch()
+    clock.begin_watch()
+    assert clock.seen_by == at_start

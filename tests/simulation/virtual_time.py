@@ -157,17 +157,24 @@ class WorldTime:
         await asyncio.sleep(delay if isinstance(delay, int | float) else delay.total_seconds())
 
 
+SEEN_AFTER = timedelta(minutes=2)
+"""The time within which a running bot sees that its computer's clock was set."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
 class ComputerClock:
     """The clock of the bot's computer, which can be set wrong; fulfils `core.ports.Clock`.
 
-    `changed_at`: the true instant at which the clock was set for the last time.
+    `changed_at`: the true instant at which the clock was set for the last time. `seen_by`: when a bot has
+    seen that at the latest.
     """
 
     def __init__(self, time: WorldTime) -> None:
         self._time = time
         self._offset, self._drift, self._is_set = timedelta(), 0.0, False
         self._boots, self._booted_at = 1, time.now()
-        self.changed_at = time.now()
+        self.changed_at = self.seen_by = time.now()
+        self._is_watched = False
 
     def now(self) -> datetime:
         """Return the time that the computer shows."""
@@ -190,6 +197,17 @@ class ComputerClock:
         """Set the clock, by default right; `drift`: the seconds that it gains in each second."""
         self._offset, self._drift, self.changed_at = offset, drift, self._time.now()
         self._is_set = bool(offset or drift)
+        self.seen_by = self.changed_at + SEEN_AFTER if self._is_watched else _NEVER
+
+    def begin_watch(self) -> None:
+        """Note that a bot starts, which looks at the clock at once."""
+        self._is_watched, self.seen_by = True, min(self.seen_by, self._time.now())
+
+    def end_watch(self) -> None:
+        """Note that the bot has ended, perhaps before it has seen how the clock was set."""
+        self._is_watched = False
+        if self._time.now() < self.seen_by:
+            self.seen_by = _NEVER
 
     def reboot(self, shown: datetime) -> None:
         """Start the computer anew, with a clock that shows an instant."""

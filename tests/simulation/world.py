@@ -228,7 +228,9 @@ class World:
     async def _lives(self) -> None:
         """Have the bot's process live, be killed, and live again, sometimes on an older copy."""
         while True:
+            self.clock.begin_watch()
             await self.bot.live()
+            self.clock.end_watch()
             if self.bot.is_stopped:
                 return
             if not self._is_calm and self.copies.random.random() < self.plan.restore_rate:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from forked_process import Forked
 
+from dca_bot.chat.understanding.reading import vocabulary_of
 from dca_bot.cli import main
+from dca_bot.messages.lexicon import LEXICONS
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ROOT / "dca_bot" / "commands"
@@ -83,6 +85,8 @@ def _serve(path):
     # For all forks: the commands load these modules when they run.
     for name in ("app", *(f"commands.{path.stem}" for path in COMMANDS.glob("[!_]*.py"))):
         import_module(f"dca_bot.{name}")
+    # And the example sentences, which take half a second at an operator's first message.
+    vocabulary_of("operator", LEXICONS)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen()

@@ -109,8 +109,8 @@ def _compare_wallet(payouts, sent: Counter, credited_sat: int, outcome: Outcome)
 
 
 def _credited_sat(world, person) -> int:
-    read = world.parts.payments if person.at_home else world.parts.payments_abroad
-    rows = read(person.wallet.id)
+    rows = [row for wallet in person.homes for row in world.parts.payments(wallet.id)]
+    rows += [row for wallet in person.abroad for row in world.parts.payments_abroad(wallet.id)]
     return sum(msat for _, msat, status, _ in rows if msat > 0 and status == "success") // 1000
 
 

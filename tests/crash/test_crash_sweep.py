@@ -45,7 +45,7 @@ def world_of(payouts, source, credited):
     return SimpleNamespace(
         parts=SimpleNamespace(payments=rows.get),
         source=SimpleNamespace(id="source"),
-        people={"ana": SimpleNamespace(at_home=True, wallet=SimpleNamespace(id=ANA))},
+        people={"ana": SimpleNamespace(homes=[SimpleNamespace(id=ANA)], abroad=[])},
         rows=lambda _query: [(id_, "ana", sat, state) for id_, sat, state in payouts],
         sold=[("sale", sum(sat for _, sat, _ in payouts))],
         has_other=False,

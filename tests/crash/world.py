@@ -81,12 +81,15 @@ NONE = Strike()
 
 @dataclass
 class Person:
-    """A client, or somebody with a part of the commission; `at_home`: the wallet is at the bot's LNbits."""
+    """A client, or somebody with a part of the commission.
+
+    `homes`, `abroad`: the wallets so far at the bot's LNbits, and with Lightning addresses at the other.
+    """
 
     user: AppUser
-    wallet: WalletKeys
     destination: Destination
-    at_home: bool
+    homes: list[WalletKeys] = field(default_factory=list)
+    abroad: list[WalletKeys] = field(default_factory=list)
 
 
 @dataclass
@@ -123,12 +126,22 @@ class CrashWorld:
         await user.join()
         lnbits = self.parts.abroad if address else self.parts.lnbits
         wallet = lnbits.create_user_wallet(name)
-        destination = Destination(INVOICE_KEY, wallet.invoice_key)
         if address:
-            at = lnbits.lightning_address(wallet, f"{name}{wallet.id[:8]}").partition("@")[0]
-            self.parts.gateway.abroad.add(at)
-            destination = Destination(ADDRESS, f"{at}@{self.parts.gateway.netloc}")
-        self.people[name] = Person(user, wallet, destination, at_home=not address)
+            destination = self._address_of(wallet, name)
+            self.people[name] = Person(user, destination, abroad=[wallet])
+        else:
+            destination = Destination(INVOICE_KEY, wallet.invoice_key)
+            self.people[name] = Person(user, destination, homes=[wallet])
+
+    def move_abroad(self, name: str) -> None:
+        """Have somebody's payouts go to a Lightning address from now on."""
+        person, wallet = self.people[name], self.parts.abroad.create_user_wallet(name)
+        person.destination = self._address_of(wallet, name)
+        person.abroad.append(wallet)
+        self.change(
+            "UPDATE client SET destination_kind = ?, destination = ? WHERE name = ?",
+            *(person.destination.kind, person.destination.value, name),
+        )
 
     async def fill(self, balances: dict[str, int], recipients: dict[str, int] | None = None):
         """Make the ledger: clients with balances in minor units, recipients with hundredths of a percent."""
@@ -157,11 +170,11 @@ class CrashWorld:
         await database.transact(work)
         await database.aclose()
 
-    def change(self, statement: str) -> None:
+    def change(self, statement: str, *values: object) -> None:
         """Change the ledger before the bot starts."""
         path = self.data / LEDGER
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as ledger:
-            ledger.execute(statement)
+            ledger.execute(statement, values)
 
     def sell(self, fiat: int) -> None:
         self.sold.append(self.export.sell(fiat))
@@ -263,6 +276,13 @@ class CrashWorld:
             " (SELECT count(*) FROM outbox WHERE sent_at IS NULL)"
         )
         return found == [(distributions, 0, 0)]
+
+    def _address_of(self, wallet: WalletKeys, name: str) -> Destination:
+        """Give a wallet abroad a Lightning address that the gateway knows."""
+        address = self.parts.abroad.lightning_address(wallet, f"{name}{wallet.id[:8]}")
+        user = address.partition("@")[0]
+        self.parts.gateway.abroad.add(user)
+        return Destination(ADDRESS, f"{user}@{self.parts.gateway.netloc}")
 
     def _start_again(self) -> None:
         self.kills += 1

@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx
 
 VARIABLE = "DCA_BOT_CRASH"
+COMMIT = "commit"
 _WRITES = re.compile(
     r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM"
     r"|(?:CREATE|ALTER|DROP)\s+\w+)\s+(\w+)",
@@ -53,7 +54,7 @@ class Points:
     A name is `request POST /api/v1/payments #3`: jobs run side by side, so that a mere number would name
     another point in each run. `at` and `side`: where to strike, nowhere for an empty name. `lnbits`: the
     process group to be killed instead of this process. `snapshot`: a folder for the ledger's files from
-    before the commit.
+    before the commit, if it is one.
     """
 
     def __init__(self, plan):
@@ -83,7 +84,7 @@ class Points:
             self._seen[point] += 1
             name = f"{point} #{self._seen[point]}"
             os.write(self._journal, f"{name}\n".encode())
-            if name == self._at and self._snapshot:
+            if name == self._at and self._snapshot and kind == COMMIT:
                 self._prepare()
             self.strike(name, "before")
             return name
@@ -118,6 +119,7 @@ class _Watched:
     """A connection that counts its durable writes; mixed into the class of the connection."""
 
     points: Points
+    kind: str
     changes_before = 0
     tables = frozenset()
 
@@ -147,7 +149,7 @@ class _Watched:
 
     def _durably(self, sql, *values):
         about = ",".join(sorted(self.tables)) or "-"
-        result = self.points.around("commit", about, super().execute, sql, *values)
+        result = self.points.around(self.kind, about, super().execute, sql, *values)
         self.changes_before = self.total_changes
         return result
 
@@ -157,7 +159,8 @@ def _watch_sqlite(points):
 
     def watched(database, *args, factory=sqlite3.Connection, **named):
         if database != ":memory:":
-            factory = type("Watched", (_Watched, factory), {"points": points})
+            kind = "mark" if str(database).endswith(".part") else COMMIT
+            factory = type("Watched", (_Watched, factory), {"points": points, "kind": kind})
         connection = connect(database, *args, factory=factory, **named)
         if points.cuts_power:
             # A small ledger would never get to a checkpoint, at which power is cut too.

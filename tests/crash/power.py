@@ -6,26 +6,31 @@ after the cut. With `synchronous = FULL` COMMIT returns after fsync: nothing tha
 has happened yet.
 
 The WAL is on disk before a checkpoint writes to the ledger's file. So either the WAL is a mixture, or the
-ledger's file is, beside the whole WAL. A lock file that wasn't brought to disk is empty.
+ledger's file is, beside the whole WAL. A lock file that wasn't brought to disk is empty. A copy of the ledger
+counts once it has its name; until then any of its sectors can be lacking.
 """
 
 import re
 
 SECTOR = 512
-LOSSES = ("dropped", "front", "scattered", "last")
-"""Which new sectors reach the disk: none, the first half, every other one, all but the last."""
+LOSSES = ("dropped", "front", "scattered", "first", "last")
+"""Which new sectors reach the disk: none, the first half, every other one, all but the first, or the last."""
 LEDGER, WAL, LOCK = "ledger.sqlite3", "ledger.sqlite3-wal", "ledger.lock"
 
 
 def lose(data, snapshot, how, journal):
     """Leave a killed bot's files as a power cut would.
 
-    `snapshot`: the files before the last commit. `journal`: the points of the life that has ended.
+    `snapshot`: the files before the last commit; no such folder if no commit was under way. `journal`: the
+    points of the life that has ended.
     """
     (data / f"{LEDGER}-shm").unlink(missing_ok=True)
-    is_checkpoint = _bytes(data / LEDGER) != _bytes(snapshot / LEDGER)
-    name = LEDGER if is_checkpoint else WAL
-    (data / name).write_bytes(mixture(_bytes(snapshot / name), _bytes(data / name), how))
+    if snapshot.exists():
+        is_checkpoint = _bytes(data / LEDGER) != _bytes(snapshot / LEDGER)
+        name = LEDGER if is_checkpoint else WAL
+        (data / name).write_bytes(mixture(_bytes(snapshot / name), _bytes(data / name), how))
+    for copy in data.rglob("*.part"):
+        copy.write_bytes(mixture(b"", copy.read_bytes(), how))
     if not re.search(rf"^fsync {LOCK} ", journal, re.MULTILINE):
         (data / LOCK).write_bytes(b"")
 
@@ -42,10 +47,11 @@ def mixture(old, new, how):
         "dropped": set(),
         "front": set(changed[: len(changed) // 2]),
         "scattered": set(changed[::2]),
+        "first": set(changed[1:]),
         "last": set(changed[:-1]),
     }[how]
     # A file that has grown can have its new length before it has its content.
-    length = len(new) if how in ("scattered", "last") else len(old)
+    length = len(new) if how in ("scattered", "first", "last") else len(old)
     length = max([length, *(min(at + SECTOR, len(new)) for at in kept)])
     content = b"".join(_sector(new if at in kept else old, at) for at in places)
     return content[:length]

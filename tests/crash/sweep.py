@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import sqlite3
 import sys
 import tempfile
@@ -29,7 +30,7 @@ PAYING = ("sale", "address")
 WAYS = {
     "kill": tuple(SCENARIOS),
     "twice": tuple(SCENARIOS),
-    "power": ("sale", "deposit", "fixed", "commission", "restore"),
+    "power": tuple(SCENARIOS),
     "lnbits": PAYING,
 }
 """What is struck, and in which scenarios."""
@@ -115,8 +116,10 @@ def _kills_twice(name, number, points):
 
 
 def _power_cuts(name, _number, _points):
-    losses = LOSSES if name.startswith("commit") else ()
-    return [(how, [Strike(name, "after", how)]) for how in losses]
+    """Within a commit, or while a copy of the ledger is being brought to disk."""
+    side = "after" if name.startswith("commit") else "before"
+    is_cut = side == "after" or re.match(r"fsync .*\.part ", name)
+    return [(how, [Strike(name, side, how)]) for how in LOSSES if is_cut]
 
 
 def _lnbits_kills(name, _number, _points):

@@ -83,9 +83,10 @@ def test_checker_notices_who_was_told_twice_or_never():
 
 @pytest.mark.parametrize("way", sweep.WAYS)
 def test_every_way_strikes_each_of_its_points(way):
-    points = ["commit payout #1", "request POST /api/v1/payments #1", "fsync ledger.lock #1"]
+    copied, paid = "fsync ledger-….sqlite3.part #1", "request POST /api/v1/payments #1"
+    points = ["commit payout #1", copied, paid, "fsync ledger.lock #1"]
     struck = {strike[0].at for _, strike in sweep.strikes_of(points, way)}
-    of_way = {"kill": points, "twice": points, "power": points[:1], "lnbits": points[1:2]}
+    of_way = {"kill": points, "twice": points, "power": points[:2], "lnbits": [paid]}
     assert struck == set(of_way[way])
 
 

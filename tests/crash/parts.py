@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import Gateway
-from lnbits_servers import Server
+from lnbits_servers import SQLITE, Server, lnbits_with, server_on, shared_parts
 from postgres_process import postgres_process
 
-from dca_bot.demo.lnbits_process import LnbitsProcess, find_lnbits, funded_by, start_lnbits
+from dca_bot.demo.lnbits_process import LnbitsProcess, fake_funding, funded_by
 from dca_bot.demo.price_stub import PriceStub
 
-SQLITE, POSTGRES = DATABASES = ("sqlite", "postgres")
+POSTGRES = "postgres"
+DATABASES = (SQLITE, POSTGRES)
 PAYMENTS = "SELECT wallet_id, amount, status, coalesce(external_id, '') FROM apipayments"
 
 
@@ -53,26 +54,21 @@ class Parts:
 @contextmanager
 def parts(database: str, folder: Path) -> Iterator[Parts]:
     """Start what worlds share, with the bot's LNbits on SQLITE or POSTGRES; end all of it."""
-    with ExitStack() as exits:
+    with shared_parts(), ExitStack() as exits:
         price = PriceStub()
         exits.callback(price.close)
-        abroad = exits.enter_context(start_lnbits(find_lnbits(), folder / "abroad", price=price))
+        abroad = exits.enter_context(lnbits_with(fake_funding(), folder / "abroad", price=price))
         node = abroad.create_user_wallet("node")
         abroad.credit(node.id, 100_000_000)
-        postgres, name = None, ""
-        settings = funded_by(abroad.url, node)
-        if database == POSTGRES:
-            postgres = exits.enter_context(postgres_process())
-            name = postgres.create_empty_database()
-            login = f"postgres:{postgres.admin_password}@127.0.0.1:{postgres.port}"
-            settings |= {"LNBITS_DATABASE_URL": f"postgres://{login}/{name}"}
-        # A real start, as LNbits is killed and started again: no fork of a loaded one.
-        lnbits = exits.enter_context(
-            start_lnbits(find_lnbits(), folder / "lnbits", price=price, funding=settings)
+        is_postgres = database == POSTGRES
+        server = server_on(
+            "UTC" if is_postgres else SQLITE,
+            folder / "lnbits",
+            price=price,
+            postgres=exits.enter_context(postgres_process()) if is_postgres else None,
+            funding=funded_by(abroad.url, node),
         )
-        server = Server(lnbits, postgres=postgres, name=name)
-        with joined(server, abroad, folder) as shared:
-            yield shared
+        yield exits.enter_context(joined(exits.enter_context(server), abroad, folder))
 
 
 @contextmanager

@@ -21,7 +21,9 @@ from crash.parts import DATABASES, Parts, parts  # noqa: E402 - after the paths
 from crash.planted import PLANTS  # noqa: E402 - after the paths
 from crash.power import LOSSES  # noqa: E402 - after the paths
 from crash.scenarios import SCENARIOS, Scenario  # noqa: E402 - after the paths
-from crash.world import PLANT, Strike, crash_world  # noqa: E402 - after the paths
+from crash.world import LIMIT_S, PLANT, Strike, crash_world  # noqa: E402 - after the paths
+
+from dca_bot.demo import lnbits_process  # noqa: E402 - after the paths
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system; a folder of its own is made there
 LNBITS_DELAYS_S = (0, 0.005, 0.015, 0.03, 0.06)
@@ -233,6 +235,7 @@ if __name__ == "__main__":
     if SHARED_MEMORY.is_dir() and "TMPDIR" not in os.environ:
         # For the processes that the sweep starts, too.
         os.environ["TMPDIR"] = tempfile.tempdir = str(SHARED_MEMORY)
+    lnbits_process._START_LIMIT_S = LIMIT_S
     options = _options()
     if options.plant:
         os.environ[PLANT] = options.plant

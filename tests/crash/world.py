@@ -31,7 +31,8 @@ from dca_bot.nostr.keys import SecretKey, generate
 
 PLANT = "DCA_BOT_CRASH_PLANT"
 """The variable that names a fault for each bot, of `planted.PLANTS`."""
-LIMIT_S = 150
+LIMIT_S = 600
+"""For a machine that has much else to do: an end that never comes is a rare fault."""
 LEDGER = "ledger.sqlite3"
 CONFIG = """\
 [nostr]

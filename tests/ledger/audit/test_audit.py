@@ -104,6 +104,7 @@ DAMAGES = {
             "Distribution d1's shares don't add up",
             "Distribution d1's entries aren't its shares",
             "Payout .*'s amount isn't the sum of its shares",
+            "What client 1 is owed isn't the sum",
             "What client 1 has got isn't the sum",
         ],
     ),
@@ -137,7 +138,7 @@ DAMAGES = {
     ),
     "a share that left its payout": (
         "UPDATE share SET payout_id = NULL WHERE distribution_id = 'd1' AND client_id = 1",
-        ["Payout .*'s amount isn't the sum of its shares", "What client 1 is owed isn't"],
+        ["Payout .*'s amount isn't the sum of its shares"],
     ),
     "a sum of fiat that was altered": (
         "UPDATE distribution_sum SET shared_minor = shared_minor + 1 WHERE distribution_id = 'd1'",
@@ -217,6 +218,7 @@ DAMAGES = {
         [
             "Payout .*'s amount isn't the sum of its shares",
             "Payout .* has entries of another amount",
+            "What client 1 is owed isn't",
         ],
     ),
     "a payout said to be done": (
@@ -270,7 +272,11 @@ DAMAGES = {
     ),
     "a payout of another client": (
         "UPDATE payout SET client_id = 2 WHERE state = 'DONE'",
-        ["Payout .* has shares of another client"],
+        [
+            "Payout .* has shares of another client",
+            "What client 1 is owed isn't",
+            "What client 2 is owed isn't",
+        ],
     ),
     "a confirmed deposit that is pending": (
         "UPDATE deposit SET state = 'pending', confirmed_at = NULL WHERE id = 1",
@@ -333,6 +339,19 @@ DAMAGES = {
     "a row that refers to nothing": (
         "DELETE FROM attempt; DELETE FROM deposit WHERE id = 2",
         ["A row of posting refers to a missing row of deposit"],
+    ),
+    "shares that refer to no client": (
+        "UPDATE share SET client_id = 77 WHERE distribution_id = 'd3' AND client_id = 2",
+        [
+            "A row of share refers to a missing row of client",
+            "Distribution d3's entries aren't its shares",
+            "What client 2 is owed isn't",
+            "What client 2 has given isn't",
+            "What client 2 has got isn't",
+            "What client 77 is owed isn't",
+            "What client 77 has given isn't",
+            "What client 77 has got isn't",
+        ],
     ),
 }
 

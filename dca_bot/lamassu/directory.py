@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,19 @@ from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
 from dca_bot.lamassu.rows import lacks_cash_ins, read_export
 
 _LISTED_MAX = 1000
+_YOUNG_NS = 2 * 10**9
+"""A file that was written so shortly ago may be written again without another time."""
+_KEPT_ROWS_MAX = 20_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A reading of rows from `since` on, and the states in which the files were read."""
+
+    states: tuple[object, ...]
+    since: datetime
+    export: Export
 
 
 class DirectorySource:
@@ -30,13 +43,56 @@ class DirectorySource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._kept: _Kept | None = None
 
     async def fetch(self, since: datetime) -> Export:
-        """Read every cash-out and cash-in created at `since` or later; raise as `read_directory` does."""
-        return await asyncio.to_thread(read_directory, self._path, since)
+        """Return every cash-out and cash-in created at `since` or later; raise as `read_directory` does.
+
+        Files that haven't changed since the last reading aren't read again.
+        """
+        return await asyncio.to_thread(self._fetch, since)
+
+    def _fetch(self, since: datetime) -> Export:
+        states = _states(self._path)
+        kept = self._kept
+        if kept is not None and kept.states == states and kept.since <= since:
+            self._kept = _Kept(kept.states, since, _later(kept.export, since))
+            return self._kept.export
+        self._kept = None
+        export = read_directory(self._path, since)
+        is_small = len(export.cash_outs) + len(export.cash_ins) <= _KEPT_ROWS_MAX
+        if states and states == _states(self._path) and is_small:
+            self._kept = _Kept(states, since, export)
+        return export
 
     async def aclose(self) -> None:
         """Do nothing: no file stays open."""
+
+
+def _states(path: Path) -> tuple[object, ...]:
+    """Return what would be another if one of the files had changed; empty if that can't be known."""
+    states: list[object] = []
+    for table in (CASH_OUTS, ACTIONS, DEVICES, CASH_INS):
+        try:
+            state = (path / _name(table)).stat()
+        except OSError:
+            states.append(None)
+            continue
+        if max(state.st_mtime_ns, state.st_ctime_ns) > time.time_ns() - _YOUNG_NS:
+            return ()
+        states.append(
+            (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        )
+    return tuple(states)
+
+
+def _later(export: Export, since: datetime) -> Export:
+    """Return a reading's rows from `since` on; the same reading if that are all."""
+    cash_outs = tuple(row for row in export.cash_outs if row.created_at >= since)
+    cash_ins = tuple(row for row in export.cash_ins if row.created_at >= since)
+    if (len(cash_outs), len(cash_ins)) == (len(export.cash_outs), len(export.cash_ins)):
+        return export
+    return replace(export, cash_outs=cash_outs, cash_ins=cash_ins)
 
 
 def read_directory(path: Path, since: datetime) -> Export:

@@ -1,11 +1,14 @@
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from dca_bot.errors import ExportBroken, SourceUnavailable
-from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.lamassu import directory
+from dca_bot.lamassu.directory import DirectorySource, read_directory
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,6 +31,88 @@ async def test_folder_gives_what_was_created_since(folder):
         later.cash_ins
     )
     await source.aclose()
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The instants since which the folder has been read, of files that are no longer young."""
+    asked = []
+
+    def read(path, since):
+        asked.append(since)
+        return read_directory(path, since)
+
+    monkeypatch.setattr(directory, "read_directory", read)
+    monkeypatch.setattr(directory, "_YOUNG_NS", 0)
+    return asked
+
+
+async def test_files_that_have_not_changed_are_read_once(folder, reads):
+    source, june = DirectorySource(folder), datetime(2025, 6, 1, tzinfo=UTC)
+    first = await source.fetch(june)
+    assert await source.fetch(june) is first
+    newest = max(row.created_at for row in (*first.cash_outs, *first.cash_ins))
+    later = await source.fetch(newest)
+    assert later == read_directory(folder, newest)
+    assert reads == [june]
+    assert await source.fetch(june) == first
+    assert reads == [june, june]
+
+
+@pytest.mark.parametrize(
+    "name", ["cash_out_txs.csv", "cash_out_actions.csv", "devices.csv", "cash_in_txs.csv"]
+)
+@pytest.mark.parametrize("how", ["rewritten", "replaced", "touched", "gone", "come back"])
+async def test_file_that_has_changed_is_read_again(folder, reads, name, how):
+    source, path = DirectorySource(folder), folder / name
+    content, state = path.read_bytes(), path.stat()
+    if how == "come back" and name in ("devices.csv", "cash_in_txs.csv"):
+        path.unlink()
+    await source.fetch(BEGINNING)
+    other = folder / "other"
+    other.write_bytes(content)
+    match how:
+        case "rewritten":
+            # Of the same length and time: the inode's own time tells.
+            path.write_bytes(content)
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        case "replaced" | "come back":
+            os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+            other.rename(path)
+        case "touched":
+            path.touch()
+        case _:
+            path.unlink()
+    with suppress(SourceUnavailable):
+        assert await source.fetch(BEGINNING) == read_directory(folder, BEGINNING)
+    assert len(reads) == 2
+
+
+async def test_young_files_and_big_readings_are_read_each_time(folder, reads, monkeypatch):
+    source = DirectorySource(folder)
+    monkeypatch.setattr(directory, "_YOUNG_NS", 3600 * 10**9)
+    for _ in range(2):
+        await source.fetch(BEGINNING)
+    assert len(reads) == 2
+    monkeypatch.setattr(directory, "_YOUNG_NS", 0)
+    monkeypatch.setattr(directory, "_KEPT_ROWS_MAX", 299)
+    for _ in range(2):
+        await source.fetch(BEGINNING)
+    assert len(reads) == 4
+
+
+async def test_file_that_changes_during_the_reading_is_read_again(folder, reads, monkeypatch):
+    def read(path, since):
+        export = directory_read(path, since)
+        (path / "devices.csv").touch()
+        return export
+
+    directory_read = directory.read_directory
+    monkeypatch.setattr(directory, "read_directory", read)
+    source = DirectorySource(folder)
+    for _ in range(2):
+        await source.fetch(BEGINNING)
+    assert len(reads) == 2
 
 
 async def test_folder_without_devices_knows_no_machines(folder):

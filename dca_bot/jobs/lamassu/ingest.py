@@ -21,13 +21,15 @@ from dca_bot.core.reach import Part
 from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided, judge, reads_since, spare, unreported
-from dca_bot.jobs.lamassu.machine_cash import CashWatch
+from dca_bot.jobs.lamassu.machine_cash import CashWatch, flows
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
 from dca_bot.jobs.lamassu.recording import Recorder
 from dca_bot.jobs.lamassu.settled_rows import Row, SettledRows
 from dca_bot.jobs.signals import Signals
+from dca_bot.jobs.threads import aside
 from dca_bot.ledger.distributions import cash_outs, readings
 from dca_bot.ledger.programme import machines, tickers
+from dca_bot.ledger.programme.machine_cash import Flow
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages import describe
@@ -40,6 +42,15 @@ _UNREADABLE_EVERY = timedelta(hours=1)
 """Unreadable rows may be worded anew at each poll; the operators are told at most once in this time."""
 _BATCH = 1000
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sifted:
+    """What a reading has that isn't settled: the rows, the decisions about them, and the cash they moved."""
+
+    export: Export
+    decided: list[Decided]
+    flows: Sequence[Flow]
 
 
 @dataclass(slots=True)
@@ -74,8 +85,7 @@ class Ingest:
         self._boundary = ErrorBoundary(
             self.database, self.notices, self.clock, self.signals.outbox.ring
         )
-        currency = self.programme.currency
-        self._cash = CashWatch(self.database, self.notices, self.clock, self._boundary, currency)
+        self._cash = CashWatch(self.database, self.notices, self.clock, self._boundary)
         self._partial = PartialWatch(self.notices)
         self._recorder = Recorder(self.notices, self.programme, self.clock)
 
@@ -104,9 +114,9 @@ class Ingest:
         if full:
             self._settled.forget()
         judged_at = self.clock.now()
-        unsettled = self._settled.unsettled(export, start_at=self.start_at, now=judged_at)
-        decided = await self._judge(unsettled, judged_at)
-        to_distribute = await self._record(unsettled, decided)
+        sifted = await aside(lambda _stop: self._sift(export, judged_at))
+        decided = await self._spare(sifted.decided)
+        to_distribute = await self._record(sifted, decided)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
             async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
                 await self._distribute((cash_out, decision))
@@ -156,14 +166,20 @@ class Ingest:
             tickers.note(tx, ticker, now=now)
         return False
 
-    async def _judge(self, export: Export, now: datetime) -> list[Decided]:
-        decided = judge(export, currency=self.programme.currency, start_at=self.start_at, now=now)
+    def _sift(self, export: Export, now: datetime) -> _Sifted:
+        """Judge the rows of a reading that aren't settled; outside the event loop, as there may be many."""
+        unsettled = self._settled.unsettled(export, start_at=self.start_at, now=now)
+        currency, start_at = self.programme.currency, self.start_at
+        decided = judge(unsettled, currency=currency, start_at=start_at, now=now)
+        return _Sifted(unsettled, decided, flows(unsettled, decided, currency, since=start_at))
+
+    async def _spare(self, decided: list[Decided]) -> list[Decided]:
         lacking = unreported(decided)
         if len(lacking) <= MISSING_MAX:
             return decided
         return spare(decided, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
 
-    async def _record(self, export: Export, decided: Sequence[Decided]) -> list[Decided]:
+    async def _record(self, sifted: _Sifted, decided: Sequence[Decided]) -> list[Decided]:
         """Record machines, cash and cash-outs; return the cash-outs that are still to be distributed."""
         to_distribute: list[Decided] = []
         settled: list[Row] = []
@@ -176,8 +192,8 @@ class Ingest:
 
         failed: AbstractSet[str] | None = None
         async with self._boundary.over(Guarded.CASH):
-            await self._note_machines(export)
-            failed = await self._cash.follow(export, decided, since=self.start_at)
+            await self._note_machines(sifted.export)
+            failed = await self._cash.follow(sifted.flows)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
                 Guarded.CASH_OUT,
@@ -187,8 +203,9 @@ class Ingest:
                 named=lambda one: _named(one[0]),
             )
         if failed is not None:
-            done = (row for row in (*settled, *export.cash_ins) if row.id not in failed)
-            self._settled.settle(done, since=self.clock.now() - self.lookback)
+            rows = (*settled, *sifted.export.cash_ins)
+            since = self.clock.now() - self.lookback
+            await aside(lambda _stop: self._settled.settle(rows, but=failed, since=since))
         if decided:
             self.signals.outbox.ring()
         return to_distribute

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
-from dca_bot.core.ports import CashIn, Clock, Export
+from dca_bot.core.ports import Clock, Export
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.programme import machine_cash, machines
@@ -35,18 +35,13 @@ class CashWatch:
     notices: Notices
     clock: Clock
     boundary: ErrorBoundary
-    currency: str
     _known: list[Machine] | None = field(default=None, init=False)
 
-    async def follow(
-        self, export: Export, decided: Iterable[Decided], *, since: datetime
-    ) -> AbstractSet[str]:
-        """Record the cash that the cash-outs, and the cash-ins since `since`, have moved.
+    async def follow(self, flows: Sequence[Flow]) -> AbstractSet[str]:
+        """Record cash that was moved. Return the ids of the rows whose cash could not be recorded.
 
-        If the known machines have changed, give cash of no named machine to its machine. Return the ids of
-        the rows whose cash could not be recorded.
+        If the known machines have changed, give cash of no named machine to its machine.
         """
-        flows = [*self._out(decided), *self._in(export.cash_ins, since)]
         failed = set(flows)
 
         async def record(some: Sequence[Flow]) -> None:
@@ -62,18 +57,6 @@ class CashWatch:
             await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
             self._known = known
         return {flow.ref for flow in failed}
-
-    def _out(self, decided: Iterable[Decided]) -> Iterable[Flow]:
-        for row, decision in decided:
-            left_minor = cash_out_minor(row, self.currency)
-            if left_minor is not None:
-                yield Flow(CASH_OUT, row.id, row.device_id, -left_minor, decision.at)
-
-    def _in(self, cash_ins: Iterable[CashIn], since: datetime) -> Iterable[Flow]:
-        for row in cash_ins:
-            came_minor = cash_in_minor(row, self.currency)
-            if came_minor is not None and row.created_at >= since:
-                yield Flow(CASH_IN, row.id, row.device_id, came_minor, row.created_at)
 
     async def _record(self, flows: Sequence[Flow]) -> None:
         now = self.clock.now()
@@ -97,3 +80,21 @@ class CashWatch:
         self.notices.tell_operators(tx, told, self.clock.now())
         _log.warning("balances beyond the machines' cash minor=%d", beyond_minor)
         return True
+
+
+def flows(
+    export: Export, decided: Iterable[Decided], currency: str, *, since: datetime
+) -> list[Flow]:
+    """Return the cash that cash-outs, and a reading's cash-ins since `since`, have moved."""
+    found = []
+    for cash_out, decision in decided:
+        left_minor = cash_out_minor(cash_out, currency)
+        if left_minor is not None:
+            found.append(Flow(CASH_OUT, cash_out.id, cash_out.device_id, -left_minor, decision.at))
+    for cash_in in export.cash_ins:
+        came_minor = cash_in_minor(cash_in, currency)
+        if came_minor is not None and cash_in.created_at >= since:
+            found.append(
+                Flow(CASH_IN, cash_in.id, cash_in.device_id, came_minor, cash_in.created_at)
+            )
+    return found

@@ -5,7 +5,7 @@ distributed or ignored in the ledger, has no open hold, and waits for nothing: o
 could change anything. A settled cash-in has the cash recorded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -25,6 +25,8 @@ class SettledRows:
     _digests: set[bytes] = field(default_factory=set, init=False)
     _start_at: datetime | None = field(default=None, init=False)
     _read_at: datetime | None = field(default=None, init=False)
+    _last: tuple[Export, Export] | None = field(default=None, init=False)
+    """The last reading, and its rows that weren't settled then."""
 
     def unsettled(self, export: Export, *, start_at: datetime, now: datetime) -> Export:
         """Return a reading without the settled rows, and forget the settled rows that the reading lacks.
@@ -37,32 +39,46 @@ class SettledRows:
         self._start_at, self._read_at = start_at, now
         if not self._digests:
             return export
-        still_settled: set[bytes] = set()
+        if self._last is not None and self._last[0] is export:
+            unsettled = self._without_settled(self._last[1], set())
+        else:
+            still_settled: set[bytes] = set()
+            unsettled = self._without_settled(export, still_settled)
+            self._digests = still_settled
+        self._last = export, unsettled
+        return unsettled
+
+    def _without_settled(self, export: Export, settled: set[bytes]) -> Export:
+        """Return a reading without the settled rows; add the digests of those to `settled`."""
 
         def is_unsettled(row: Row) -> bool:
             digest = _digest(row)
             if digest in self._digests:
-                still_settled.add(digest)
+                settled.add(digest)
             return digest not in self._digests
 
-        unsettled = replace(
+        return replace(
             export,
             cash_outs=tuple(filter(is_unsettled, export.cash_outs)),
             cash_ins=tuple(filter(is_unsettled, export.cash_ins)),
         )
-        self._digests = still_settled
-        return unsettled
 
-    def settle(self, rows: Iterable[Row], *, since: datetime) -> None:
+    def settle(
+        self, rows: Iterable[Row], *, since: datetime, but: Container[str] = frozenset()
+    ) -> None:
         """Pass over the rows in the next readings, as long as each reading has the rows unchanged.
 
-        Rows created before `since` are not kept: only the full reading of each day has older rows.
+        Rows created before `since` are not kept: only the full reading of each day has older rows. Nor are
+        those with an id among `but`.
         """
-        self._digests.update(_digest(row) for row in rows if row.created_at >= since)
+        self._digests.update(
+            _digest(row) for row in rows if row.created_at >= since and row.id not in but
+        )
 
     def forget(self) -> None:
         """Pass over no row in the next reading."""
         self._digests.clear()
+        self._last = None
 
 
 def _digest(row: Row) -> bytes:

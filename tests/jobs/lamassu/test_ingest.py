@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from dca_bot.core.rate import Ticker
 from dca_bot.core.reach import Part
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.faults import SourceFault
+from dca_bot.jobs.lamassu import decisions, ingest
 from dca_bot.jobs.lamassu.ingest import TOLD_MAX
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -45,6 +47,21 @@ async def test_cash_out_read_again_and_again_is_distributed_once(make_bench):
     await bench.reopen()
     await bench.poll(2)
     assert await bench.given() == [("a", "ana", 80_000, 100_000)]
+
+
+async def test_rows_are_judged_beside_the_event_loop(make_bench, monkeypatch):
+    threads = set()
+
+    def watched(*args, **how):
+        threads.add(threading.get_ident())
+        return decisions.judge(*args, **how)
+
+    monkeypatch.setattr(ingest, "judge", watched)
+    bench = await make_bench()
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    assert len(await bench.distributed()) == 1
+    assert len(threads - {threading.get_ident()}) == len(threads) == 1
 
 
 async def test_two_polls_at_once_distribute_once(make_bench):

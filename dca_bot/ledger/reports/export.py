@@ -9,7 +9,7 @@ import csv
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,8 @@ from dca_bot.ledger.store.private_files import (
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones too
 _UNFINISHED = ".unfinished"
 """Stands in a folder for as long as an export writes into it."""
+_BATCH = 1000
+_TO_SECONDS = len("2026-03-01T12:00:00")
 _MSAT_DIGITS = 3
 _PERCENT_DIGITS = 2
 _Write = Callable[[Any], str]
@@ -141,6 +143,8 @@ def neutral(text: str) -> str:
     >>> neutral("=1+1")
     "'=1+1"
     """
+    if text[:1].isalnum():  # most texts, and quickly seen
+        return text
     return f"'{text}" if text.strip(" ").startswith(_FORMULA_STARTS) else text
 
 
@@ -172,10 +176,18 @@ def _write(tx: sqlite3.Connection, table: Table, file: TextIO, form: Form) -> in
     writer = csv.writer(file)
     writer.writerow([header for _, header, _ in columns])
     count = 0
-    for row in rows:
-        writer.writerow(["" if row[at] is None else write(row[at]) for at, _, write in columns])
-        count += 1
+    while batch := rows.fetchmany(_BATCH):
+        values = list(zip(*batch, strict=True))
+        written = [_written(values[at], write) for at, _, write in columns]
+        writer.writerows(zip(*written, strict=True))
+        count += len(batch)
     return count
+
+
+def _written(column: Sequence[Any], write: _Write) -> Iterator[str | None]:
+    """Write a column's values; None stays, and what stands in many rows is written once."""
+    texts = {value: write(value) for value in set(column) if value is not None}
+    return map(texts.get, column)
 
 
 def _columns(name: str, form: Form) -> list[tuple[str, _Write]]:
@@ -198,11 +210,11 @@ def _columns(name: str, form: Form) -> list[tuple[str, _Write]]:
 
 
 def _utc(at_us: int) -> str:
-    return f"{instant(at_us):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{instant(at_us).isoformat(timespec='seconds')[:_TO_SECONDS]}Z"
 
 
 def _local(timezone: ZoneInfo, at_us: int) -> str:
-    return f"{instant(at_us).astimezone(timezone):%Y-%m-%d %H:%M:%S}"
+    return instant(at_us).astimezone(timezone).isoformat(" ", "seconds")[:_TO_SECONDS]
 
 
 def _plain(value: int | str) -> str:

@@ -31,7 +31,7 @@ LEAST_PERCENT = 90
 TESTS_MAX_S = 40
 """How long the tests of one mutant compute together, at most, if none fails; beside the quick ones."""
 QUICK_S = 0.1
-SLOWNESS_MAX, START_MAX_S = 20, 30
+SLOWNESS_MAX, START_MAX_S = 20, 120
 """A mutant is hung when its tests take so many times as long as they compute without it, and a start."""
 KEPT = ROOT / ".mutation"
 LISTED = Path(__file__).with_name("survivors.tsv")

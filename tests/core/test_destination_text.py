@@ -225,3 +225,8 @@ def test_lnurl_code_is_decoded_as_specified():
         "https://service.com/api?q=3fc3645b439ce8e7f2553a69e5267081d96dcd340693afabe04be7b0ccd178df"
     )
     assert decode_lnurl(code_of("https://exämple.com")) is None
+
+
+@pytest.mark.parametrize("letters", ["", "q", "qqqqq", "qqqqqq", "b" * 40, "1" + "q" * 40])
+def test_lnurl_code_of_other_letters_or_too_few_is_none(letters):
+    assert decode_lnurl(f"lnurl1{letters}") is None

@@ -177,6 +177,17 @@ FEE = {"ticker": "1000000", "fixed_fee": "10.00000"}
 
 @pytest.mark.parametrize(
     ("changes", "amounts"),
+    [({}, AMOUNTS), ({"crypto_atoms": "132301"}, None), ({"ticker": None}, None)],
+)
+def test_sale_with_two_contents_can_be_accepted_for_what_both_prove(changes, amounts):
+    other = row(status="notSeen", **changes)
+    found = decided(row(others=(other,)))
+    assert (found.verdict, found.reason) == (Verdict.HOLD, Reason.TWICE)
+    assert found.amounts == amounts
+
+
+@pytest.mark.parametrize(
+    ("changes", "amounts"),
     [
         # Machines since v8.0: round100(1e8 * (fiat + fee) / round5(bid * (1 - c))).
         ({"crypto_atoms": "100000", "fiat": "935"}, Amounts(93_500, 93_500, 6_500)),

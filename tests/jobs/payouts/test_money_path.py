@@ -314,3 +314,35 @@ async def test_accepted_payout_goes_on_beside_a_payment_that_stays_failed(make_d
     assert await look(failed) == ["HELD"]
     await bench.database.transact(accept)
     assert await look(replace(failed, status=status)) == [state]
+
+
+@pytest.mark.parametrize("status", [SUCCESS, PENDING, FAILED])
+async def test_payout_that_lnbits_has_paid_under_its_id_is_held_before_the_request(
+    make_due, status
+):
+    bench = await make_due()
+    (payout,) = await bench.payouts()
+    known = Payment("aa" * 32, -50_000_000, 0, status, None, external_id=payout.id)
+
+    async def payments_of(external_id):
+        return [known] if external_id == payout.id else []
+
+    bench.wallet.payments_of = payments_of
+    await at(bench, timedelta())
+    assert await bench.states() == ["HELD"]
+    assert bench.wallet.count("pay") == 0
+
+
+async def test_payouts_that_wait_for_a_wallet_or_meet_a_fault_are_tried_in_ten_minutes(make_due):
+    bench = await make_due()
+
+    async def broken(_external_id):
+        raise ValueError
+
+    bench.wallet.payments_of = broken
+    await bench.client("ben", None, minor=10**9)
+    await bench.recipient("ben", 10_000)
+    await bench.distribute(1_000, 800, 100)
+    await at(bench, timedelta())
+    found = {payout.waiting: payout.try_at - NOW for payout in await bench.payouts()}
+    assert found == {"no_destination": 10 * MINUTE, "unexpected_error": 10 * MINUTE}

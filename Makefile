@@ -148,6 +148,7 @@ bench: setup
 	$(BIN)/python tests/ledger/ledger_bench.py
 	$(BIN)/python tests/ledger/store/database_bench.py
 	$(BIN)/python tests/jobs/lamassu/poll_bench.py
+	$(BIN)/python tests/jobs/lamassu/folder_bench.py
 
 lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py

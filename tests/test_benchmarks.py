@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
         "ledger/ledger_bench.py",
         "ledger/store/database_bench.py",
         "jobs/lamassu/poll_bench.py",
+        "jobs/lamassu/folder_bench.py",
         "reach/matrix.py",
         "reach/hostile.py",
     ],

@@ -86,8 +86,8 @@ class Bench:
         self.clock = ScriptedClock(NOW)
         self.signals = Signals()
 
-    async def open(self):
-        self.database = await open_ledger(self.folder / "data", open_here)
+    async def open(self, connect=open_here):
+        self.database = await open_ledger(self.folder / "data", connect)
         self.ingest = self.poller()
 
     async def reopen(self):

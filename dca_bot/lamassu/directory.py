@@ -23,14 +23,17 @@ _LISTED_MAX = 1000
 _YOUNG_NS = 2 * 10**9
 """A file that was written so shortly ago may be written again without another time."""
 _KEPT_ROWS_MAX = 20_000
+_KEPT_FOR_S = 6 * 3600
+"""How long at most a file is trusted to tell by its times that it hasn't changed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A reading of rows from `since` on, and the states in which the files were read."""
+    """A reading of rows from `since` on, the states in which the files were read, and when, in seconds."""
 
     states: tuple[object, ...]
+    read_at_s: float
     since: datetime
     export: Export
 
@@ -53,16 +56,18 @@ class DirectorySource:
         return await asyncio.to_thread(self._fetch, since)
 
     def _fetch(self, since: datetime) -> Export:
-        states = _states(self._path)
-        kept = self._kept
-        if kept is not None and kept.states == states and kept.since <= since:
-            self._kept = _Kept(kept.states, since, _later(kept.export, since))
+        states, now_s, kept = _states(self._path), time.monotonic(), self._kept
+        is_good = (
+            kept is not None and kept.states == states and now_s - kept.read_at_s < _KEPT_FOR_S
+        )
+        if kept is not None and is_good and kept.since <= since:
+            self._kept = replace(kept, since=since, export=_later(kept.export, since))
             return self._kept.export
         self._kept = None
         export = read_directory(self._path, since)
         is_small = len(export.cash_outs) + len(export.cash_ins) <= _KEPT_ROWS_MAX
         if states and states == _states(self._path) and is_small:
-            self._kept = _Kept(states, since, export)
+            self._kept = _Kept(states, now_s, since, export)
         return export
 
     async def aclose(self) -> None:
@@ -76,7 +81,7 @@ def _states(path: Path) -> tuple[object, ...]:
         try:
             state = (path / _name(table)).stat()
         except OSError:
-            states.append(None)
+            states.append(os.path.lexists(path / _name(table)))
             continue
         if max(state.st_mtime_ns, state.st_ctime_ns) > time.time_ns() - _YOUNG_NS:
             return ()

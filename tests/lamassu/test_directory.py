@@ -88,6 +88,23 @@ async def test_file_that_has_changed_is_read_again(folder, reads, name, how):
     assert len(reads) == 2
 
 
+async def test_link_that_leads_nowhere_is_no_missing_file(folder, reads):
+    (folder / "cash_in_txs.csv").unlink()
+    source = DirectorySource(folder)
+    await source.fetch(BEGINNING)
+    (folder / "cash_in_txs.csv").symlink_to(folder / "nowhere")
+    assert (await source.fetch(BEGINNING)).left_out
+    assert len(reads) == 2
+
+
+async def test_files_are_not_trusted_to_be_unchanged_for_long(folder, reads, monkeypatch):
+    monkeypatch.setattr(directory, "_KEPT_FOR_S", 0)
+    source = DirectorySource(folder)
+    for _ in range(2):
+        await source.fetch(BEGINNING)
+    assert len(reads) == 2
+
+
 async def test_young_files_and_big_readings_are_read_each_time(folder, reads, monkeypatch):
     source = DirectorySource(folder)
     monkeypatch.setattr(directory, "_YOUNG_NS", 3600 * 10**9)

@@ -77,6 +77,7 @@ def _poll_answer(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
 def _pause_answer(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
     """Pause at once, as the emergency brake."""
     if _is_paused_by_word(tx):
+        _note_words(tx, ctx)
         return Say("pause_all.already")
     return _reported(tx, ctx, _pause_apply(tx, ctx, args, seen))
 
@@ -91,7 +92,15 @@ def _pause_plan(tx: Tx, _ctx: Context, _args: Args, _seen: object) -> Say:
 def _pause_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
     """Pause deciding and paying."""
     bot_state.put(tx, bot_state.PAUSED, ctx.now.isoformat())
+    _note_words(tx, ctx)
     return Done(Say("pause_all.done"))
+
+
+def _note_words(tx: Tx, ctx: Context) -> None:
+    """Note when the newest `pause all` was written: what was written before it doesn't end the pause."""
+    before = bot_state.moment(tx, bot_state.PAUSE_WRITTEN_AT)
+    if before is None or before < ctx.written_at:
+        bot_state.put(tx, bot_state.PAUSE_WRITTEN_AT, ctx.written_at.isoformat())
 
 
 def _resume_answer(tx: Tx, ctx: Context, args: Args, seen: object) -> Say:
@@ -131,6 +140,7 @@ def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
     else:
         clock.accept(tx, ctx.now)
     bot_state.drop(tx, bot_state.PAUSED)
+    bot_state.drop(tx, bot_state.PAUSE_WRITTEN_AT)
     if bot_state.paused(tx):  # a further stop needs a decision of its own
         return Done(programme_state(tx, ctx))
     if was_disputed:
@@ -157,13 +167,14 @@ def _is_disputed(tx: Tx) -> bool:
 def _needs_word(tx: Tx, ctx: Context) -> bool:
     """Tell whether resuming needs a code: a decision, or words that may not have meant this pause.
 
-    Those were written before the pause, and have been on their way for long. Or a pause and a clock in doubt
-    would both end by the same words.
+    Those were written before the newest `pause all`, and have been on their way for long. Or a pause and a
+    clock in doubt would both end by the same words.
     """
     if _is_disputed(tx) or start.asked(tx) is not None:
         return True
-    paused_at = bot_state.moment(tx, bot_state.PAUSED)
-    return paused_at is not None and (clock.is_doubted(tx) or ctx.written_at < paused_at)
+    written_at = bot_state.moment(tx, bot_state.PAUSE_WRITTEN_AT)
+    is_older = written_at is not None and ctx.written_at < written_at
+    return _is_paused_by_word(tx) and (clock.is_doubted(tx) or is_older)
 
 
 def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:

@@ -29,7 +29,6 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.distributions import cash_outs, readings
 from dca_bot.ledger.programme import machines, tickers
-from dca_bot.ledger.programme.machine_cash import Flow
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages import describe
@@ -42,15 +41,6 @@ _UNREADABLE_EVERY = timedelta(hours=1)
 """Unreadable rows may be worded anew at each poll; the operators are told at most once in this time."""
 _BATCH = 1000
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sifted:
-    """What a reading has that isn't settled: the rows, the decisions about them, and the cash they moved."""
-
-    export: Export
-    decided: list[Decided]
-    flows: Sequence[Flow]
 
 
 @dataclass(slots=True)
@@ -114,9 +104,9 @@ class Ingest:
         if full:
             self._settled.forget()
         judged_at = self.clock.now()
-        sifted = await aside(lambda _stop: self._sift(export, judged_at))
-        decided = await self._spare(sifted.decided)
-        to_distribute = await self._record(sifted, decided)
+        unsettled, decided = await aside(lambda _stop: self._sift(export, judged_at))
+        decided = await self._spare(decided)
+        to_distribute = await self._record(unsettled, decided)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
             async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
                 await self._distribute((cash_out, decision))
@@ -166,12 +156,12 @@ class Ingest:
             tickers.note(tx, ticker, now=now)
         return False
 
-    def _sift(self, export: Export, now: datetime) -> _Sifted:
+    def _sift(self, export: Export, now: datetime) -> tuple[Export, list[Decided]]:
         """Judge the rows of a reading that aren't settled; outside the event loop, as there may be many."""
-        unsettled = self._settled.unsettled(export, start_at=self.start_at, now=now)
-        currency, start_at = self.programme.currency, self.start_at
-        decided = judge(unsettled, currency=currency, start_at=start_at, now=now)
-        return _Sifted(unsettled, decided, flows(unsettled, decided, currency, since=start_at))
+        start_at = self.start_at
+        unsettled = self._settled.unsettled(export, start_at=start_at, now=now)
+        currency = self.programme.currency
+        return unsettled, judge(unsettled, currency=currency, start_at=start_at, now=now)
 
     async def _spare(self, decided: list[Decided]) -> list[Decided]:
         lacking = unreported(decided)
@@ -179,7 +169,7 @@ class Ingest:
             return decided
         return spare(decided, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
 
-    async def _record(self, sifted: _Sifted, decided: Sequence[Decided]) -> list[Decided]:
+    async def _record(self, export: Export, decided: Sequence[Decided]) -> list[Decided]:
         """Record machines, cash and cash-outs; return the cash-outs that are still to be distributed."""
         to_distribute: list[Decided] = []
         settled: list[Row] = []
@@ -192,8 +182,10 @@ class Ingest:
 
         failed: AbstractSet[str] | None = None
         async with self._boundary.over(Guarded.CASH):
-            await self._note_machines(sifted.export)
-            failed = await self._cash.follow(sifted.flows)
+            await self._note_machines(export)
+            currency, start_at = self.programme.currency, self.start_at
+            moved = await aside(lambda _stop: flows(export, decided, currency, since=start_at))
+            failed = await self._cash.follow(moved)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
                 Guarded.CASH_OUT,
@@ -203,7 +195,7 @@ class Ingest:
                 named=lambda one: _named(one[0]),
             )
         if failed is not None:
-            rows = (*settled, *sifted.export.cash_ins)
+            rows = (*settled, *export.cash_ins)
             since = self.clock.now() - self.lookback
             await aside(lambda _stop: self._settled.settle(rows, but=failed, since=since))
         if decided:

@@ -34,6 +34,22 @@ async def test_resume_all_that_was_written_before_the_pause_waits_for_a_code(tal
     assert not await is_paused(talk)
 
 
+async def test_pause_all_that_is_repeated_outlasts_what_was_written_before(talk):
+    await talk.tell("op", "pause all")
+    late = talk.message("op2", "resume all")
+    talk.clock.at += timedelta(minutes=1)
+    assert "already" in await talk.tell("op", "pause all")
+    asked = await talk.deliver(replace(late, arrived_at=talk.clock.at))
+    assert "It has been paused since " in asked
+    assert await is_paused(talk)
+
+
+async def test_messages_of_a_slow_phone_are_held_against_each_other(talk):
+    slow = {"age": timedelta(seconds=100)}
+    await talk.tell("op", "pause all", **slow)
+    assert await talk.tell("op", "resume all", **slow) == GOING_ON
+
+
 async def test_code_of_a_late_resume_all_ends_no_later_pause(talk):
     late = talk.message("op", "resume all")
     talk.clock.at += timedelta(minutes=3)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import date, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from scaffold import without_triggers
 from dca_bot.core.fixed_schedule import runs_of
 from dca_bot.core.rate import Quote
 from dca_bot.ledger.audit.audit import audit_beside, audit_ledger
+from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import distributions, fixed_mode
 from dca_bot.ledger.programme import deposits
 from dca_bot.ledger.store.instants import micros
@@ -340,6 +342,16 @@ DAMAGES = {
         "DELETE FROM attempt; DELETE FROM deposit WHERE id = 2",
         ["A row of posting refers to a missing row of deposit"],
     ),
+    "a verdict on another attempt than the payout has": (
+        "INSERT INTO attempt SELECT payout_id || 'x', 2, bolt11, payment_hash || 'x', expires_at, created_at,"
+        "  '', NULL FROM attempt;"
+        "INSERT INTO verdict (payout_id, number, client_id, outcome, witness, at)"
+        " SELECT payout_id, 2, 1, 'unpaid', 'verify', 0 FROM attempt WHERE number = 1",
+        [
+            "A row of attempt refers to a missing row of payout",
+            "A row of verdict refers to a missing row of attempt",
+        ],
+    ),
     "shares that refer to no client": (
         "UPDATE share SET client_id = 77 WHERE distribution_id = 'd3' AND client_id = 2",
         [
@@ -507,6 +519,42 @@ def test_the_audit_misses_no_split_that_lnbits_payments_forbade(ledger, status):
     ledger.cash_out("d4", 0, 1, commission_sat=100)
     assert ledger.read(distributions.by_id, "commission:d4") is None
     assert ledger.findings() == ()
+
+
+def audits_after(story, statements):
+    """Damage the tables themselves, beside a ledger that is closed; return the whole audit and the chat's."""
+    story.close()
+    damage(story, statements)
+    with closing(sqlite3.connect(story.folder / LEDGER_FILE)) as connection:
+        connection.row_factory = sqlite3.Row
+        whole = audit_ledger(connection).findings
+    return [one.code for one in whole], audit_beside(story.folder, threading.Event()).findings
+
+
+def test_damaged_index_is_seen_by_the_whole_audit_and_left_to_the_copy_by_the_chats(ledger):
+    text = "UPDATE sqlite_schema SET sql = replace(sql, '{}', '{}') WHERE name = 'payout_open'"
+    without_rows = ("PRAGMA writable_schema = ON", text.format("state NOT IN", "state IN"))
+    with_another_text = ("REINDEX payout_open", text.format("state IN", "state NOT IN"))
+    ledger.close()
+    for statements in (without_rows, with_another_text):
+        with closing(sqlite3.connect(ledger.folder / LEDGER_FILE, isolation_level=None)) as opened:
+            opened.execute("PRAGMA writable_schema = ON")
+            for statement in statements:
+                opened.execute(statement)
+    ledger.open()
+    whole, by_chat = audits_after(ledger, "SELECT 1")
+    assert set(whole) == {FindingCode.FILE_DAMAGED}
+    assert by_chat == ()
+
+
+def test_second_posting_of_a_paid_payout_is_seen(ledger):
+    whole, by_chat = audits_after(
+        ledger,
+        "DROP INDEX posting_payout;"
+        "INSERT INTO posting (kind, posted_at, payout_id) SELECT 'cancel', 0, id FROM payout"
+        "  WHERE state = 'DONE'",
+    )
+    assert whole == [one.code for one in by_chat] == [FindingCode.PAYOUT_NOT_ENTRIES]
 
 
 @pytest.mark.parametrize("case", DAMAGES)

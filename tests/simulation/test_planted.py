@@ -21,7 +21,6 @@ def test_fault_replaces_what_the_program_has(fault):
 @pytest.mark.parametrize(
     "name",
     [
-        "a code works more than once",
         "a message that comes again is carried out again",
         "a sale that is read again is shared out again",
     ],

@@ -23,7 +23,7 @@ def demo_at(folder):
     }
 
 
-@pytest.mark.slow(40)
+@pytest.mark.slow(70)
 def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     command, environment = demo_at(tmp_path)
     done = subprocess.run(
@@ -51,7 +51,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
 
 
-@pytest.mark.slow(45)
+@pytest.mark.slow(80)
 async def test_demo_lets_who_sits_at_a_terminal_be_the_operator(tmp_path, terminal):
     command, environment = demo_at(tmp_path)
     environment.pop("CI", None)

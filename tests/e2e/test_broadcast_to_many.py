@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import nostr_sdk as sdk
+import pytest
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage
 from dca_bot.jobs.outbox import ROOM
@@ -48,6 +49,7 @@ def passed_by(world, answer_to):
     return before, after
 
 
+@pytest.mark.slow(70)
 async def test_answers_leave_after_a_bounded_number_of_a_broadcasts_letters(make_world):
     world = await make_world()
     ana = await world.user("nip17")

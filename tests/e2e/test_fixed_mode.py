@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.demo.price_stub import GTQ_PER_BTC
 
@@ -10,6 +12,7 @@ def bought(minor: int) -> int:
     return bought_sat(minor, coin_minor(Decimal(GTQ_PER_BTC), "GTQ"))
 
 
+@pytest.mark.slow(45)
 async def test_client_saves_a_fixed_amount_a_day(make_world, wallets):
     world = await make_world()
     config = world.folder / "config.toml"

@@ -61,6 +61,7 @@ async def test_failed_external_payment_is_listed_as_failed(
     assert await remote_source.balance_msat() == 1_000_000
 
 
+@pytest.mark.slow(40)
 async def test_lnbits_killed_before_it_acted_gives_no_answer_and_pays_later(
     remote_lnbits, remote_source, wallets, order
 ):

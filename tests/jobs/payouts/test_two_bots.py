@@ -157,6 +157,7 @@ async def test_second_bot_beside_a_paying_one_stops_both(make_pair, wallets):
     assert await is_disputed(two)
 
 
+@pytest.mark.slow(40)
 async def test_code_lets_one_of_two_bots_go_on_and_the_other_stays_stopped(
     make_pair, wallets, balance_sat
 ):

@@ -37,6 +37,11 @@ class _Kept:
     since: datetime
     export: Export
 
+    def tells(self, states: tuple[object, ...], since: datetime, now_s: float) -> bool:
+        """Tell whether files in these states need not be read for the rows from `since` on."""
+        is_young = now_s - self.read_at_s < _KEPT_FOR_S
+        return is_young and self.states == states and self.since <= since
+
 
 class DirectorySource:
     """A folder with cash_out_txs.csv and cash_out_actions.csv.
@@ -57,10 +62,7 @@ class DirectorySource:
 
     def _fetch(self, since: datetime) -> Export:
         states, now_s, kept = _states(self._path), time.monotonic(), self._kept
-        is_good = (
-            kept is not None and kept.states == states and now_s - kept.read_at_s < _KEPT_FOR_S
-        )
-        if kept is not None and is_good and kept.since <= since:
+        if kept is not None and kept.tells(states, since, now_s):
             self._kept = replace(kept, since=since, export=_later(kept.export, since))
             return self._kept.export
         self._kept = None

@@ -220,9 +220,8 @@ HOUSE_COMMANDS = (
         answer=_pause_answer,
         plan=_pause_plan,
         apply=_pause_apply,
-        code_if=lambda _tx, _ctx: (
-            False
-        ),  # The emergency brake acts at once; plain words wait for a code.
+        # The emergency brake acts at once; plain words wait for a code.
+        code_if=lambda _tx, _ctx: False,
     ),
     Command(
         ("resume", "all"),

@@ -21,7 +21,7 @@ from dca_bot.core.reach import Part
 from dca_bot.errors import SourceUnavailable
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided, judge, reads_since, spare, unreported
-from dca_bot.jobs.lamassu.machine_cash import CashWatch, flows
+from dca_bot.jobs.lamassu.machine_cash import CashWatch, cash_flows
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
 from dca_bot.jobs.lamassu.recording import Recorder
 from dca_bot.jobs.lamassu.settled_rows import Row, SettledRows
@@ -184,7 +184,7 @@ class Ingest:
         async with self._boundary.over(Guarded.CASH):
             await self._note_machines(export)
             currency, start_at = self.programme.currency, self.start_at
-            moved = await aside(lambda _stop: flows(export, decided, currency, since=start_at))
+            moved = await aside(lambda _stop: cash_flows(export, decided, currency, since=start_at))
             failed = await self._cash.follow(moved)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
@@ -195,9 +195,9 @@ class Ingest:
                 named=lambda one: _named(one[0]),
             )
         if failed is not None:
-            rows = (*settled, *export.cash_ins)
+            done = (row for row in (*settled, *export.cash_ins) if row.id not in failed)
             since = self.clock.now() - self.lookback
-            await aside(lambda _stop: self._settled.settle(rows, but=failed, since=since))
+            await aside(lambda _stop: self._settled.settle(done, since=since))
         if decided:
             self.signals.outbox.ring()
         return to_distribute

@@ -82,7 +82,7 @@ class CashWatch:
         return True
 
 
-def flows(
+def cash_flows(
     export: Export, decided: Iterable[Decided], currency: str, *, since: datetime
 ) -> list[Flow]:
     """Return the cash that cash-outs, and a reading's cash-ins since `since`, have moved."""

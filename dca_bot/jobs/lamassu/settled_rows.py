@@ -5,7 +5,7 @@ distributed or ignored in the ledger, has no open hold, and waits for nothing: o
 could change anything. A settled cash-in has the cash recorded.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -39,41 +39,32 @@ class SettledRows:
         self._start_at, self._read_at = start_at, now
         if not self._digests:
             return export
-        if self._last is not None and self._last[0] is export:
-            unsettled = self._without_settled(self._last[1], set())
-        else:
-            still_settled: set[bytes] = set()
-            unsettled = self._without_settled(export, still_settled)
-            self._digests = still_settled
-        self._last = export, unsettled
-        return unsettled
-
-    def _without_settled(self, export: Export, settled: set[bytes]) -> Export:
-        """Return a reading without the settled rows; add the digests of those to `settled`."""
+        rest = self._last[1] if self._last is not None and self._last[0] is export else None
+        looked_at = export if rest is None else rest
+        still_settled: set[bytes] = set()
 
         def is_unsettled(row: Row) -> bool:
             digest = _digest(row)
             if digest in self._digests:
-                settled.add(digest)
+                still_settled.add(digest)
             return digest not in self._digests
 
-        return replace(
+        unsettled = replace(
             export,
-            cash_outs=tuple(filter(is_unsettled, export.cash_outs)),
-            cash_ins=tuple(filter(is_unsettled, export.cash_ins)),
+            cash_outs=tuple(filter(is_unsettled, looked_at.cash_outs)),
+            cash_ins=tuple(filter(is_unsettled, looked_at.cash_ins)),
         )
+        if rest is None:
+            self._digests = still_settled
+        self._last = export, unsettled
+        return unsettled
 
-    def settle(
-        self, rows: Iterable[Row], *, since: datetime, but: Container[str] = frozenset()
-    ) -> None:
+    def settle(self, rows: Iterable[Row], *, since: datetime) -> None:
         """Pass over the rows in the next readings, as long as each reading has the rows unchanged.
 
-        Rows created before `since` are not kept: only the full reading of each day has older rows. Nor are
-        those with an id among `but`.
+        Rows created before `since` are not kept: only the full reading of each day has older rows.
         """
-        self._digests.update(
-            _digest(row) for row in rows if row.created_at >= since and row.id not in but
-        )
+        self._digests.update(_digest(row) for row in rows if row.created_at >= since)
 
     def forget(self) -> None:
         """Pass over no row in the next reading."""

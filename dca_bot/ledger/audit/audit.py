@@ -104,6 +104,7 @@ def _found(tx: Tx, code: FindingCode, query: str) -> list[Finding]:
 
 _SAID_MAX = 200
 _CACHE_KIB = 32 * 1024
+"""What a connection keeps of the file in memory while the whole ledger is read."""
 _NAMES = {FindingCode.ACCOUNTS_UNBALANCED: "unit", FindingCode.DAY_LIMIT_EXCEEDED: "day"}
 _CHECKS = (
     (

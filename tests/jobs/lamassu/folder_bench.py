@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "payouts"))
 
 from big_export import write_export
-from ingest_bench import START_AT, Bench
+from ingest_bench import Bench
 from scaffold import open_in_thread
 
 from dca_bot.lamassu import directory
@@ -46,7 +46,7 @@ async def main() -> None:
         bench = Bench(Path(name) / "bot", DirectorySource(export))
         await bench.open(open_in_thread)
         bench.clock.ahead = datetime.now(UTC) - bench.clock.now()
-        bench.ingest.start_at = min(START_AT, _EPOCH)
+        bench.ingest.start_at = _EPOCH
         floor_s = _reading_alone(export)
         for what in ("first", "again", "unchanged"):
             if what == "again":

@@ -533,10 +533,10 @@ def audits_after(story, statements):
 
 def test_damaged_index_is_seen_by_the_whole_audit_and_left_to_the_copy_by_the_chats(ledger):
     text = "UPDATE sqlite_schema SET sql = replace(sql, '{}', '{}') WHERE name = 'payout_open'"
-    without_rows = ("PRAGMA writable_schema = ON", text.format("state NOT IN", "state IN"))
-    with_another_text = ("REINDEX payout_open", text.format("state IN", "state NOT IN"))
+    other_rows = [text.format("state NOT IN", "state IN")]
+    as_it_was = ["REINDEX payout_open", text.format("state IN", "state NOT IN")]
     ledger.close()
-    for statements in (without_rows, with_another_text):
+    for statements in (other_rows, as_it_was):
         with closing(sqlite3.connect(ledger.folder / LEDGER_FILE, isolation_level=None)) as opened:
             opened.execute("PRAGMA writable_schema = ON")
             for statement in statements:

@@ -8,6 +8,7 @@ import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -65,7 +66,9 @@ async def open_socket(
     if endpoint is None and one_by_one:
         endpoint = await _resolve(url)
     if endpoint is None:
-        return await _open_at(url, happy_eyeballs_delay=_NEXT_ADDRESS_S, **frames)
+        # Python forgets the socket of a race that is called off, so one address alone runs none.
+        delay_s = None if _is_address(parse_uri(url).host) else _NEXT_ADDRESS_S
+        return await _open_at(url, happy_eyeballs_delay=delay_s, **frames)
     fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None, **frames}
     *others, last = endpoint.hosts
     share_s = min(_ADDRESS_LIMIT_S, OPEN_LIMIT_S / (len(others) + 2))
@@ -85,6 +88,14 @@ async def _resolve(url: str) -> Endpoint | None:
         place.host, place.port, type=socket.SOCK_STREAM
     )
     return Endpoint(by_turns(str(address[0]) for *_, address in found), place.port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> ClientConnection:

@@ -1,10 +1,12 @@
 """What is wrong with a relay is named from the first failure on, by code and in the relay's own words."""
 
 import asyncio
+import gc
 import random
 import socket
 import ssl
 import time
+import warnings
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -21,6 +23,7 @@ from dca_bot.core.delivery import Undelivered
 from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.nostr import keys
 from dca_bot.nostr.relays.relay import Relay
+from dca_bot.nostr.relays.relay_socket import open_socket
 from dca_bot.nostr.relays.relay_troubles import Trouble, trouble_of, trouble_said, unreached
 
 LIMIT_S = 10
@@ -58,6 +61,22 @@ async def answering(status, body=b"", **headers):
 
     async with serve(None, "127.0.0.1", 0, process_request=respond) as server:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_connecting_that_is_called_off_at_any_moment_leaves_no_socket_open():
+    async with serve(lambda connection: connection.wait_closed(), "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            for moment in range(30):
+                connecting = asyncio.create_task(open_socket(url))
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                connecting.cancel()
+                await asyncio.wait([connecting])
+                if not connecting.cancelled():
+                    await connecting.result().close()
+            gc.collect()
+        assert warned == []
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 429, 500, 502, 503])

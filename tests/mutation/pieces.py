@@ -76,6 +76,7 @@ PIECES = {
         (
             "tests/jobs/test_job_limits.py",
             "tests/jobs/payouts",
+            "tests/jobs/test_wrong_clock.py",
             "tests/jobs/test_idle_jobs.py",
             "tests/jobs/test_job_plans.py",
             _BUSY_DAY,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ingest_bench import DAY, NOW
 from payout_bench import Bench, HandClock, ScriptedAddresses, ScriptedWallet, programme
 
+from dca_bot.core.payout import Waiting
 from dca_bot.core.ports import LnurlLimits, Payment
 from dca_bot.errors import DestinationUnavailable, LnbitsRefused, Refusal
 from dca_bot.faults import LnbitsFault
@@ -173,14 +174,68 @@ async def test_top_up_invoice_that_is_over_by_the_bots_clock_is_replaced_once_an
     assert told == [1, 1, 2, 2, 3]
 
 
-async def test_shortage_without_an_invoice_asks_for_one_again_after_six_hours(bench):
+@pytest.mark.parametrize(("due_sat", "hours"), [(40_000, 6), (25_000, 24)])
+async def test_need_without_an_invoice_asks_for_one_again_after_hours(bench, due_sat, hours):
+    """A shortage after six, whatever little came in meanwhile; a low balance after a day."""
+
     async def refuse(**_about):
         raise LnbitsRefused("No.", fault=LnbitsFault.NO_TOP_UP, status=400)
 
     bench.wallet.top_up_invoice = refuse
-    await bench.distribute(40_000, 30_000)
-    told = [await letters_after(bench, 60 * hours) for hours in (0, 5, 1)]
+    await bench.distribute(due_sat, 20_000)
+    told = []
+    for passed in (0, hours - 1, 1):
+        bench.wallet.balance_sat += passed
+        told.append(await letters_after(bench, 60 * passed))
     assert told == [1, 1, 2]
+
+
+async def test_single_sat_that_is_missing_is_asked_for(bench):
+    await bench.distribute(30_001, 24_000)
+    await bench.worker.work_once()
+    (asked,) = await funds_letters(bench)
+    assert "lacks 1 sat;" in asked
+
+
+async def test_sats_that_come_while_a_round_runs_are_not_asked_for(bench):
+    await bench.distribute(40_000, 30_000)
+    await bench.distribute(5_000, 4_000)
+    found_msat = [30_000_000, 40_000_000]
+
+    async def balance_msat():
+        return found_msat.pop(0)
+
+    bench.wallet.balance_msat = balance_msat
+    await bench.worker.work_once()
+    assert (found_msat, await funds_letters(bench)) == ([], [])
+
+
+async def test_all_clear_comes_in_the_round_in_which_the_last_payout_leaves(bench):
+    await bench.distribute(40_000, 30_000)
+    assert await letters_after(bench, 0) == 1
+    bench.wallet.balance_sat += 40_000
+    assert await letters_after(bench, 1) == 2
+    assert await bench.states() == ["DONE"]
+    assert "enough again" in (await funds_letters(bench))[1]
+
+
+async def test_payout_that_lacks_funds_is_due_all_the_time_and_that_is_no_try(bench):
+    await bench.distribute(40_000, 30_000)
+    (before,) = await bench.payouts()
+    for minutes in range(3):
+        await letters_after(bench, minutes)
+        (payout,) = await bench.payouts()
+        assert payout == replace(before, waiting=Waiting.FUNDS)
+
+
+async def test_round_begins_with_the_balance_and_no_payout_kept_back(bench):
+    funds = bench.worker.context.funds
+    assert (funds.left_msat, funds.kept_back_msat) == (0, 0)
+    await bench.distribute(40_000, 30_000)
+    await bench.worker.work_once()
+    assert (funds.left_msat, funds.kept_back_msat) == (30_000_000, 40_000_000)
+    await funds.refresh()
+    assert (funds.left_msat, funds.kept_back_msat) == (30_000_000, 0)
 
 
 async def test_commission_of_a_client_without_a_wallet_raises_no_alarm_about_funds(bench):

@@ -1,5 +1,6 @@
 """The lease on a real ledger, where LNbits refuses, forgets, hides, is slow, or another bot is there."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -100,10 +101,12 @@ async def test_own_row_that_was_deleted_is_written_anew_and_paying_goes_on(bench
     assert await disputed(bench) is None
 
 
-async def test_lnbits_that_does_not_list_the_row_is_not_given_one_each_time(bench):
+async def test_lnbits_that_does_not_list_the_row_is_not_given_one_each_time(bench, caplog):
+    caplog.set_level(logging.WARNING, "dca_bot.jobs.payouts.lease")
     bench.wallet.is_hiding = True
     await sell(bench)
     await bench.worker.work_once()
+    assert caplog.messages == [f"lease row not listed instance={bench.party.instance}"]
     again = timedelta(minutes=10)
     for ahead in (timedelta(), again / 2, again - timedelta(microseconds=1)):
         bench.clock.ahead = ahead
@@ -144,10 +147,12 @@ async def test_answer_older_than_a_look_may_be_allows_no_payment(bench):
     assert await bench.states() == ["DONE", "DONE"]
 
 
-async def test_look_costs_nothing_while_it_is_fresh(bench):
+async def test_look_costs_nothing_while_it_is_fresh(bench, caplog):
+    caplog.set_level(logging.WARNING, "dca_bot.jobs.payouts.lease")
     await sell(bench, 50)
     await bench.settle()
     assert set(await bench.states()) == {"DONE"}
+    assert caplog.messages == []
     assert bench.wallet.count("lease_rows") == 2, "before the row was written, and after"
 
 
@@ -170,6 +175,36 @@ async def test_rival_that_appears_while_the_ledger_is_slow_is_seen_before_the_re
     assert len(bench.wallet.sent()) == 1
     assert sorted(await bench.states()) == ["DONE", "SUBMITTED"]
     assert (await disputed(bench)).instance == "rival"
+
+
+async def test_row_that_was_never_made_gets_another_number_once_its_own_is_taken(bench):
+    bench.wallet.refusal = "No invoices."
+    await sell(bench)
+    await bench.settle()
+    bench.wallet.leases.append(rival(bench, 1, ledger="another"))
+    bench.wallet.refusal = ""
+    await bench.settle(2)
+    assert [row.generation for row in bench.wallet.leases] == [1, 2]
+    assert await bench.states() == ["DONE"]
+
+
+async def test_bot_that_may_go_on_after_a_dispute_takes_the_lease_over(bench):
+    await sell(bench)
+    await bench.settle()
+    await sell(bench)
+    bench.clock.ahead += timedelta(minutes=1)
+    bench.wallet.leases.append(rival(bench, 2))
+    await bench.settle(2)
+    assert not bench.worker.context.lease.is_ready
+
+    def resume(tx):
+        leases.accept(tx, now=bench.clock.now())
+        bot_state.drop(tx, bot_state.PAUSED)
+
+    await bench.database.transact(resume)
+    await bench.settle(2)
+    assert await bench.states() == ["DONE", "DONE"]
+    assert bench.wallet.leases[-1].kind is LeaseKind.TAKEOVER
 
 
 async def test_payout_that_was_sent_is_not_sent_again_beside_a_rival(bench):

@@ -3,17 +3,22 @@
 LNbits is scripted, as every check stands between two of its answers.
 """
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from doubt_bench import PLACES
+from payout_bench import hash_of
+from transactions import counted
 
 from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.payout import Wait
-from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.core.ports import ListMark, PayAnswer, Payment, PaymentStatus, PayReply
+from dca_bot.core.witness import Witness
 from dca_bot.errors import Refusal
-from dca_bot.jobs.payouts.reconcile import record_unknown
+from dca_bot.jobs.payouts import reconcile as reconciling
+from dca_bot.jobs.payouts.reconcile import reconcile, record_unknown
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme import clients
@@ -135,6 +140,7 @@ async def test_ceiling_is_what_may_just_be_paid(make_scripted, limits, state):
     await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())
     assert await bench.states() == [state]
+    assert bench.wallet.count("request_invoice") == (state == "DONE")
 
 
 @outside
@@ -155,9 +161,13 @@ async def test_minimum_above_the_ceiling_adds_nothing_up_that_could_never_be_pai
     make_scripted, place
 ):
     bench = await make_scripted(place, payout_max_sat=60_000)
-    bench.addresses.min_sat = 60_001
     await bench.distribute(50_000, 40_000)
+    bench.addresses.min_sat = 60_000
     await at(bench, timedelta())
+    assert await bench.states() == [], "10,000 more can be paid"
+    bench.addresses.min_sat = 60_001
+    await bench.distribute(10_000, 8_000)
+    await at(bench, MINUTE)
     (payout,) = await bench.payouts()
     assert (payout.state, payout.wait) == (
         "PLANNED",
@@ -196,6 +206,32 @@ async def test_invoice_that_came_before_is_named_as_the_reason(make_scripted, pl
     await at(bench, MINUTE)
     second = (await bench.payouts())[1]
     assert (second.state, second.waiting) == ("PLANNED", Refusal.SAME_INVOICE)
+
+
+# What LNbits answers
+
+
+@pytest.mark.parametrize(
+    ("reply", "said", "level"),
+    [
+        (PayReply(PayAnswer.ANSWERED), "", logging.INFO),
+        (PayReply(PayAnswer.ANSWERED, "pending"), "", logging.INFO),
+        (PayReply(PayAnswer.REFUSED, "No route."), "No route.", logging.WARNING),
+        (PayReply(PayAnswer.NO_ANSWER, "Timed out."), "", logging.WARNING),
+    ],
+)
+async def test_words_of_lnbits_stay_with_the_payout_that_they_refuse(
+    make_due, caplog, reply, said, level
+):
+    bench = await make_due()
+    bench.wallet.reply = reply
+    bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PENDING)
+    with caplog.at_level(logging.INFO, "dca_bot.jobs.payouts.send"):
+        await at(bench, timedelta())
+    assert [(payout.state, payout.said) for payout in await bench.payouts()] == [
+        ("SUBMITTED", said)
+    ]
+    assert [record.levelno for record in caplog.records] == [level]
 
 
 # What is debited
@@ -246,6 +282,30 @@ async def test_fee_of_a_payout_is_missing_for_the_next_one(
     assert len(bench.wallet.sent()) == states.count("DONE")
 
 
+@pytest.mark.parametrize(
+    ("row", "state"),
+    [({"is_inside": False}, "DONE"), ({"is_inside": True}, "DEBITED"), (None, "DEBITED")],
+)
+async def test_payment_that_was_taken_over_has_arrived_if_it_left_lnbits(make_due, row, state):
+    """Inside LNbits a wallet must show it, and nobody knows which; the ledger has it from a payment."""
+    bench = await make_due(PLACES[0])
+    (payout,) = await bench.payouts()
+    paid = Payment(hash_of(1), -50_000_000, 0, SUCCESS, None, external_id=payout.id)
+
+    def take_over(tx):
+        unknown_payments.remember(tx, paid, now=NOW)
+        transitions.hold(tx, payout, HoldReason.KNOWN_PAYOUT, now=NOW)
+        holds.close(tx, "payout", payout.id, outcome="accepted", now=NOW)
+        booking.take_over(tx, payouts.get(tx, payout.id), paid, now=NOW)
+
+    await bench.database.transact(take_over)
+    if row is not None:
+        bench.wallet.source[paid.payment_hash] = replace(paid, **row)
+    await at(bench, timedelta())
+    assert await bench.states() == [state]
+    assert bench.wallet.sent() == []
+
+
 # What LNbits knows
 
 
@@ -276,22 +336,133 @@ async def test_late_payment_of_what_was_given_up_is_news(make_scripted, way, new
 
 
 @pytest.mark.parametrize(
-    ("age", "state"),
+    ("status", "age", "state"),
     [
-        (timedelta(), "HELD"),
-        (FAILED_FOR_GOOD, "HELD"),
-        (FAILED_FOR_GOOD + TICK, "PLANNED"),
+        (FAILED, timedelta(), "HELD"),
+        (FAILED, FAILED_FOR_GOOD, "HELD"),
+        (FAILED, FAILED_FOR_GOOD + TICK, "PLANNED"),
+        (PENDING, FAILED_FOR_GOOD + TICK, "HELD"),
+        (SUCCESS, FAILED_FOR_GOOD + TICK, "HELD"),
     ],
 )
-async def test_failed_payment_of_regrouped_shares_holds_them_for_a_week(make_scripted, age, state):
+async def test_payment_of_regrouped_shares_holds_them_and_a_failed_one_for_a_week(
+    make_scripted, status, age, state
+):
     bench = await make_scripted()
     first = await bench.distribute(10_000, 8_000)
     extra = {"distributions": [first, "another"], "client": "ana"}
-    failed = Payment("aa" * 32, -1, 0, FAILED, None, external_id="both", extra=extra)
-    await bench.database.transact(lambda tx: unknown_payments.remember(tx, failed, now=NOW))
+    known = Payment("aa" * 32, -1, 0, status, None, external_id="both", extra=extra)
+    await bench.database.transact(lambda tx: unknown_payments.remember(tx, known, now=NOW))
     later, notices = NOW + age, bench.worker.context.notices
-    await bench.database.transact(lambda tx: record_unknown(tx, [failed], notices, now=later))
+    await bench.database.transact(lambda tx: record_unknown(tx, [known], notices, now=later))
     assert await bench.states() == [state]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_accepted", "state"),
+    [(SUCCESS, True, "DEBITED"), (SUCCESS, False, "HELD"), (PENDING, True, "HELD")],
+)
+async def test_payment_of_a_distribution_that_was_accepted_since_is_taken_over(
+    make_scripted, status, is_accepted, state
+):
+    bench = await make_scripted()
+    cash_out_id = await bench.distribute(50_000, 40_000)
+    (payout,) = await bench.payouts()
+    known = Payment("aa" * 32, -50_000_000, 0, status, None, external_id=payout.id)
+    notices = bench.worker.context.notices
+
+    def work(tx):
+        unknown_payments.remember(tx, known, now=NOW)
+        if is_accepted:
+            holds.open_hold(tx, "cash-out", cash_out_id, HoldReason.KNOWN_DISTRIBUTION, now=NOW)
+            holds.close(tx, "cash-out", cash_out_id, outcome="accepted", now=NOW)
+        record_unknown(tx, [known], notices, now=NOW + MINUTE)
+
+    await bench.database.transact(work)
+    assert await bench.states() == [state]
+    assert len(await bench.letters()) == (state == "HELD")
+
+
+async def test_paid_invoice_that_the_ledger_never_sent_is_a_question_and_no_second_news(make_due):
+    bench = await make_due()
+    before_the_first_request(bench, lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    await at(bench, timedelta())
+    (payout,) = await bench.payouts()
+    assert payout.state == "INVOICED"
+    known = Payment(
+        payout.attempt.payment_hash, -50_000_000, 0, SUCCESS, None, external_id=payout.id
+    )
+    notices = bench.worker.context.notices
+    await bench.database.transact(lambda tx: record_unknown(tx, [known], notices, now=NOW))
+    assert await bench.states() == ["HELD"]
+    (letter,) = await bench.letters()
+    assert "waits for your decision" in letter
+
+
+async def look_through(bench, *payments, since=None):
+    """Hold a list of payments against the ledger; return the count of unknown ones, and what was asked for.
+
+    What was asked for: the mark from which on the list was read, and how many payments one by one.
+    """
+    asked = []
+
+    async def tagged_payments(mark=None):
+        asked.append(mark)
+        for payment in payments:
+            yield payment
+
+    bench.wallet.tagged_payments = tagged_payments
+    before = bench.wallet.count("payment")
+    done = await reconcile(
+        bench.database, bench.wallet, bench.worker.context.notices, now=NOW, since=since
+    )
+    return done.unknown, asked[0], bench.wallet.count("payment") - before
+
+
+def unknown(count, status):
+    """Make payments that no ledger knows."""
+    rows = ((f"{number:064x}", f"lost{number}") for number in range(count))
+    return [Payment(hash_, -1_000, 0, status, None, external_id=id_) for hash_, id_ in rows]
+
+
+async def test_long_list_is_recorded_in_batches_and_counted_whole(make_scripted, monkeypatch):
+    monkeypatch.setattr(reconciling, "_BATCH", 2)
+    bench = await make_scripted()
+    with counted(bench.database) as begun:
+        assert (await look_through(bench, *unknown(5, SUCCESS)))[0] == 5
+    assert len(begun) == 3
+
+
+MARK = ListMark(7, frozenset({7}))
+
+
+@pytest.mark.parametrize(("count", "asked"), [(2, (MARK, 2)), (3, (None, 0))])
+async def test_whole_list_is_read_once_more_payments_may_change_than_are_asked_for(
+    make_scripted, monkeypatch, count, asked
+):
+    monkeypatch.setattr(reconciling, "_RENEWED_MAX", 2)
+    bench = await make_scripted()
+    assert (await look_through(bench, *unknown(count, PENDING)))[0] == count
+    assert (await look_through(bench, since=MARK))[1:] == asked
+
+
+@pytest.mark.parametrize(("count", "asked"), [(2, (MARK, 2)), (3, (None, 0))])
+async def test_invoices_that_were_given_up_on_somebodys_word_are_asked_for_too(
+    make_doubted, monkeypatch, count, asked
+):
+    monkeypatch.setattr(reconciling, "_RENEWED_MAX", 2)
+    bench = await make_doubted()
+    for _ in range(count - 1):
+        await bench.distribute(50_000, 40_000)
+    await at(bench, timedelta())
+    told = {"now": NOW, "message_id": "m"}
+    for payout in await bench.payouts():
+        await bench.database.transact(
+            lambda tx, payout=payout: transitions.void_by_verdict(
+                tx, payout, Witness.OPERATOR, **told
+            )
+        )
+    assert (await look_through(bench, since=MARK))[1:] == asked
 
 
 @pytest.mark.parametrize(

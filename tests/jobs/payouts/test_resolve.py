@@ -104,6 +104,8 @@ async def test_nothing_is_void_while_the_payees_row_is_pending(make_due):
     for hours in (25, 26, 48):
         await at(bench, hours * HOUR)
         assert await bench.states() == ["IN_DOUBT"]
+        payout = await the_payout(bench)
+        assert payout.try_at - bench.clock.now() == 10 * MINUTE
     bench.wallet.payees[bench.wallet.last().payment_hash] = FAILED
     await at(bench, 50 * HOUR)
     assert await bench.states() == ["VOID"]

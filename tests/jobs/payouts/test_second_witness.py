@@ -227,7 +227,7 @@ async def test_pending_for_ever_is_booked_on_the_payees_preimage(make_doubted):
     bench = await make_doubted()
     bench.wallet.on_pay = lambda invoice: bench.wallet.row(invoice, PaymentStatus.PENDING)
     bench.addresses.answer = VerifyAnswer(is_settled=True, preimage=preimage_of(1))
-    for minutes in (0, 5, 29):
+    for minutes in (0, 5, 29, 30):
         await at(bench, minutes * MINUTE)
         assert await bench.states() == ["SUBMITTED"]
     await hours(bench, 1, 3)

@@ -33,7 +33,7 @@ async def test_other_wallet_is_refused_and_told_once_while_a_payout_of_the_old_o
         show(bench, wallet_id)
         with pytest.raises(LnbitsRefused) as refused:
             await check_source_wallet(bench.worker.context)
-        assert refused.value.fault is LnbitsFault.OTHER_WALLET
+        assert (refused.value.fault, refused.value.status) == (LnbitsFault.OTHER_WALLET, 0)
         assert len(await bench.letters()) == told
         assert not await is_paused(bench)
     show(bench, "source")

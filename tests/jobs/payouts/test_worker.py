@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from doubt_bench import quiet
+from doubt_bench import NOW, quiet
 from lnurl_codes import code_at
 from payout_bench import Killed, killed_at_each_call
 
@@ -41,7 +41,7 @@ from dca_bot.ledger.programme.clients import (
     by_name,
     set_destination,
 )
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.instants import micros
 from dca_bot.lnbits.client import LnbitsWallet
 
@@ -564,6 +564,27 @@ async def test_key_that_lnbits_refuses_is_an_error_in_the_journal_once(make_benc
     assert "Copy the key again" in caplog.text
 
 
+async def test_journal_tells_in_a_line_each_when_lnbits_goes_refuses_and_is_back(make_due, caplog):
+    caplog.set_level(logging.WARNING, "dca_bot.jobs.payouts.worker")
+    bench = await make_due()
+    away = LnbitsUnavailable("No answer.", fault=LnbitsFault.UNREACHABLE)
+    refused = LnbitsRefused("Wrong key.", fault=LnbitsFault.KEY_REFUSED, status=401)
+    answer = bench.wallet.balance_msat
+
+    async def fail():
+        raise error
+
+    for error in (None, away, refused, None):
+        bench.wallet.balance_msat = answer if error is None else fail
+        for _ in range(2):
+            await bench.worker.look_once()
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "LNbits reachable=False detail=No answer."),
+        ("ERROR", "LNbits reachable=False detail=Wrong key."),
+        ("WARNING", "LNbits reachable=True detail="),
+    ]
+
+
 class Servers:
     """Lightning addresses at servers that misbehave; `asked` counts the look-ups."""
 
@@ -888,7 +909,7 @@ async def test_fee_of_a_payment_is_off_the_wallet_in_the_same_round(make_due):
     assert bench.worker.context.funds.left_msat == 10**12 - 50_000_000 - 7_000
 
 
-async def test_minimum_of_each_address_is_asked_for_once_a_day(make_scripted):
+async def test_minimum_of_each_address_is_asked_for_once_a_day(make_scripted, monkeypatch):
     bench = await make_scripted()
     ids = {
         name: await bench.client(
@@ -904,13 +925,69 @@ async def test_minimum_of_each_address_is_asked_for_once_a_day(make_scripted):
 
     bench.addresses.limits = limits
     bench.worker.minimum_seen_at[ids["ben"]] = bench.clock.now() - timedelta(hours=23)
+    planned, plan_all = [], planning.plan_all
+    monkeypatch.setattr(planning, "plan_all", lambda tx, now: planned.append(plan_all(tx, now=now)))
     await bench.distribute(4_000, 3_200)
     rounds = [(timedelta(), 1), (timedelta(minutes=59), 1), (timedelta(hours=1), 2)]
     for ahead, count in [*rounds, (timedelta(hours=23, minutes=59), 2), (timedelta(days=1), 3)]:
         bench.clock.ahead = ahead
         await bench.worker.work_once()
-        assert len(asked) == count
+        assert (len(asked), len(planned)) == (count, count)
     assert asked == ["eva@example.com", "ben@example.com", "eva@example.com"]
+
+
+async def test_wallet_at_lnbits_that_takes_an_addresss_place_is_asked_for_no_minimum(make_scripted):
+    bench = await make_scripted(Destination(ADDRESS, "ana@example.com", 60_000))
+    await bench.distribute(50_000, 40_000)
+
+    async def unexpected(_address):
+        raise AssertionError
+
+    bench.addresses.limits = unexpected
+    new = Destination(INVOICE_KEY, "key")
+    await bench.database.transact(lambda tx: set_destination(tx, 1, new))
+    await bench.worker.work_once()
+    assert (await bench.states(), await bench.letters()) == (["DONE"], [])
+
+
+async def test_what_falls_due_while_the_lease_is_taken_leaves_in_the_same_round(make_due):
+    bench = await make_due()
+    await bench.worker.work_once()
+    await bench.reopen()
+    await bench.distribute(10_000, 8_000)
+    sleep = bench.clock.sleep
+
+    async def sell_and_sleep(delay_s):
+        await bench.distribute(20_000, 16_000)
+        await sleep(delay_s)
+
+    bench.clock.sleep = sell_and_sleep
+    await bench.worker.work_once()
+    assert await bench.states() == ["DONE"] * 3
+
+
+async def test_start_follows_what_was_sent_and_sends_nothing(make_due):
+    bench = await make_due()
+    bench.wallet.on_pay = lambda _invoice: None
+    await bench.worker.work_once()
+    await bench.distribute(10_000, 8_000)
+    await bench.worker.work_once()
+    lost = (await bench.payouts())[0]
+    bench.wallet.succeed(bench.wallet.last())
+    sent = bench.wallet.sent()
+    await bench.reopen()
+    await bench.worker.catch_up()
+    assert bench.wallet.sent() == sent
+    assert await bench.states() == ["SUBMITTED", "DONE"]
+    assert (await bench.payouts())[0] == lost
+
+
+async def test_clock_is_read_into_the_ledger_in_a_round_with_payouts_alone(make_due):
+    bench = await make_due()
+    for hours, shown in ((1, 1), (2, 1)):
+        bench.clock.ahead = timedelta(hours=hours)
+        await bench.worker.work_once()
+        assert await bench.database.read(clock.shown_at) == NOW + timedelta(hours=shown)
 
 
 async def test_own_payment_that_failed_and_was_given_up_is_no_unknown_one(make_due):
@@ -957,6 +1034,16 @@ async def test_worker_looks_often_while_lnbits_is_out_of_reach_and_seldom_while_
     assert await bench.worker._pause_s() == REST_S
     bench.worker.signals.note(Part.LNBITS, reachable=False, now=bench.clock.now())
     assert await bench.worker._pause_s() == 15
+
+
+async def test_full_round_rings_for_the_next_one(make_due, monkeypatch):
+    monkeypatch.setattr(worker, "BATCH", 1)
+    bench = await make_due()
+    bell = bench.worker.signals.payouts
+    for is_rung in (True, False):
+        await quiet(bell)
+        await bench.worker.look_once()
+        assert bell._rung.is_set() is is_rung
 
 
 async def test_sent_payout_is_followed_while_all_is_paused(make_due):

@@ -222,14 +222,19 @@ def test_planning_again_changes_nothing(story, ana):
     assert story.payouts() == [before]
 
 
-def test_a_key_that_passed_to_another_client_takes_no_share_along(story, ana):
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_a_key_that_passed_to_another_client_takes_no_share_along(story, ana, is_merged):
     ben = story.client("ben", balance=10_000, destination=FAR)
     story.cash_out("d1", 1000, 100)
     (of_ana,) = story.payouts()
     assert of_ana.client_id == ana
+    if is_merged:
+        story.do(planning.merge, of_ana, min_sat=1000, now=story.now)
     story.do(clients.set_pubkey, ana, hex_of("ana's new key"), now=story.now)
     story.do(clients.set_pubkey, ben, hex_of("ana"), now=story.now)
     story.do(clients.set_destination, ben, ADDRESS)
+    story.do(planning.plan_all, now=story.now)
+    story.do(clients.set_destination, ana, KEY)
     for _ in range(2):
         story.do(planning.plan_all, now=story.now)
         assert {(p.client_id, p.amount_sat) for p in story.payouts()} == {(ana, 500), (ben, 500)}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import Credit, PaymentStatus, Wallet
@@ -9,7 +10,7 @@ from dca_bot.errors import LnbitsRefused
 from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.programme.clients import INVOICE_KEY
-from dca_bot.ledger.store.database import Tx
+from dca_bot.ledger.store.database import Database, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,42 @@ class Expected:
     is_by_hand: bool
 
 
-def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
-    """Return the credits that clients' wallets at LNbits must have, by invoice key and payment hash."""
+async def audit_credits(database: Database, wallet: Wallet) -> tuple[list[Finding], list[Finding]]:
+    """Compare the credits in clients' wallets with the payouts; return findings and notes.
+
+    Memory holds one client's payouts at a time. A refused invoice key is a note: the payouts to that wallet
+    can't be checked. Raise LnbitsUnavailable.
+    """
+    findings, notes = list[Finding](), list[Finding]()
+    for client_id in await database.read(_clients):
+        expected = await database.read(partial(_expected_credits, client_id=client_id))
+        for invoice_key, due in expected.items():
+            try:
+                wrong = await _wrong(wallet, invoice_key, due)
+            except LnbitsRefused:
+                key = f"{invoice_key[:4]}…"
+                notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=key))
+                continue
+            for one, credit in wrong:
+                if one.is_by_hand:
+                    notes.append(found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id)))
+                else:
+                    findings.append(_credit_finding(one, credit))
+    return findings, notes
+
+
+def _clients(tx: Tx) -> list[int]:
+    return [row["id"] for row in tx.execute("SELECT id FROM client ORDER BY id")]
+
+
+def _expected_credits(tx: Tx, client_id: int) -> dict[str, dict[str, Expected]]:
+    """Return the credits that a client's wallets at LNbits must have, by invoice key and payment hash."""
     rows = tx.execute(
         "SELECT payout.id, payout.destination, amount_sat, payment_hash, EXISTS (SELECT 1 FROM hold"
         "   WHERE kind = 'payout' AND ref = payout.id AND reason = ? AND outcome = 'accepted')"
         " AS by_hand FROM payout JOIN attempt ON payout_id = payout.id AND number = attempt"
-        " WHERE state = 'DONE' AND destination_kind = ?",
-        (HoldReason.ALERTED, INVOICE_KEY),
+        " WHERE client_id = ? AND state = 'DONE' AND destination_kind = ?",
+        (HoldReason.ALERTED, client_id, INVOICE_KEY),
     )
     by_key: dict[str, dict[str, Expected]] = {}
     for row in rows:
@@ -40,36 +69,20 @@ def expected_credits(tx: Tx) -> dict[str, dict[str, Expected]]:
     return by_key
 
 
-async def audit_credits(
-    wallet: Wallet, expected: Mapping[str, Mapping[str, Expected]]
-) -> tuple[list[Finding], list[Finding]]:
-    """Compare the credits in clients' wallets with the payouts; return findings and notes.
+async def _wrong(
+    wallet: Wallet, invoice_key: str, due: Mapping[str, Expected]
+) -> list[tuple[Expected, Credit | None]]:
+    """Return the payouts that a wallet has not credited as it must, each with what the wallet has.
 
-    A refused invoice key is a note: the payouts to that wallet can't be checked. Raise LnbitsUnavailable.
+    Raise LnbitsUnavailable or LnbitsRefused.
     """
-    findings, notes = list[Finding](), list[Finding]()
-    for invoice_key, due in expected.items():
-        try:
-            got = {
-                payment_hash: credit
-                async for payment_hash, credit in wallet.credits_of(invoice_key)
-                if payment_hash in due
-            }
-        except LnbitsRefused:
-            notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=f"{invoice_key[:4]}…"))
-            continue
-        wrong = [one for hash_, one in due.items() if _is_other(one, got.get(hash_))]
-        findings += [
-            _credit_finding(one, got.get(hash_))
-            for hash_, one in due.items()
-            if one in wrong and not one.is_by_hand
-        ]
-        notes += [
-            found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id))
-            for one in wrong
-            if one.is_by_hand
-        ]
-    return findings, notes
+    got = {
+        payment_hash: credit
+        async for payment_hash, credit in wallet.credits_of(invoice_key)
+        if payment_hash in due
+    }
+    pairs = ((one, got.get(payment_hash)) for payment_hash, one in due.items())
+    return [(one, credit) for one, credit in pairs if _is_other(one, credit)]
 
 
 def _is_other(one: Expected, credit: Credit | None) -> bool:

@@ -12,7 +12,7 @@ from dca_bot.core.money import sat_floor
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import Payment, PaymentStatus, Wallet
 from dca_bot.core.witness import Witness
-from dca_bot.ledger.audit.credits import audit_credits, expected_credits
+from dca_bot.ledger.audit.credits import audit_credits
 from dca_bot.ledger.audit.findings import Finding, FindingCode, found
 from dca_bot.ledger.payouts import unknown_payments, witnesses
 from dca_bot.ledger.store.database import Database, Tx
@@ -69,7 +69,6 @@ async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
     Raise LnbitsUnavailable or LnbitsRefused.
     """
     begun = await database.read(_last_posting)
-    expected = await database.read(expected_credits)
     seen = Seen(await database.read(witnesses.booked_beside_lnbits))
     batch: list[Payment] = []
 
@@ -83,7 +82,7 @@ async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
             await sort_in()
     await sort_in()
     lasting = await database.read(lambda tx: _lasting(tx, seen, begun=begun))
-    credit_findings, credit_notes = await audit_credits(wallet, expected)
+    credit_findings, credit_notes = await audit_credits(database, wallet)
     booked = await database.read(lambda tx: paid_by_hash(tx, witnesses.booked_beside_lnbits(tx)))
     unproven = await database.read(witnesses.unproven_count)
     return PaymentsAudit(

@@ -21,7 +21,7 @@ TESTS = (
     "tests/lnbits/test_external_payments.py",
     "tests/lnbits/test_odd_rows.py",
     "tests/lnbits/test_shared_wallets.py",
-    "tests/jobs/test_lnbits_zones.py",
+    "tests/jobs/payouts/test_lnbits_zones.py",
 )
 DATABASES = {"SQLite": "sqlite", "PostgreSQL": "Asia/Kolkata America/Guatemala"}
 INSTALL_LIMIT_S = 600

@@ -16,11 +16,13 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 from forked_process import Forked
 from postgres_process import PostgresProcess
 
@@ -60,9 +62,11 @@ def shared_parts() -> Iterator[None]:
         del os.environ[SHARED]
 
 
-def databases(*usual: str) -> list[str]:
-    """Return what to run tests on: as the environment says, else as usual."""
-    return os.environ.get(VARIABLE, " ".join(usual)).split()
+def databases(*usual: str, long: Sequence[str] = ()) -> list[Any]:
+    """Return what to run tests on: as the environment says, else as usual; `long` in long runs only."""
+    if VARIABLE in os.environ:
+        return os.environ[VARIABLE].split()
+    return [*usual, *(pytest.param(zone, marks=pytest.mark.long) for zone in long)]
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ class World:
                     with contextlib.suppress(sqlite3.OperationalError):
                         if condition():
                             return
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(0.2)
         except TimeoutError:
             raise AssertionError(
                 f"it did not come true; the log ends: {self.log()[-3000:]}"
@@ -146,12 +146,13 @@ class World:
 
     def is_settled(self, cash_outs: int) -> bool:
         """Tell whether so many cash-outs are distributed and paid, and every message has left."""
-        (distributed,) = self.rows("SELECT count(*) FROM distribution")[0]
-        (open_payouts,) = self.rows(
-            "SELECT count(*) FROM payout WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')"
-        )[0]
-        (unsent,) = self.rows("SELECT count(*) FROM outbox WHERE sent_at IS NULL")[0]
-        return (distributed, open_payouts, unsent) == (cash_outs, 0, 0)
+        # Each connection reads the whole schema first: one does for all three.
+        found = self.rows(
+            "SELECT (SELECT count(*) FROM distribution), (SELECT count(*) FROM payout"
+            " WHERE state NOT IN ('DONE', 'CANCELLED', 'MERGED')),"
+            " (SELECT count(*) FROM outbox WHERE sent_at IS NULL)"
+        )
+        return found == [(cash_outs, 0, 0)]
 
     def paid_sat(self, name: str) -> int:
         """Return what the ledger says a client was paid."""

@@ -22,7 +22,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import migrate
 
 S = 10**9
-WALKS = 250
+WALKS = (range(100), pytest.param(range(100, 1000), marks=pytest.mark.long))
 PAY_WITHIN_NS = (WAIT_S - LOOK_AGE_MAX_S) * S - 1
 ALL_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 PACES_S = (0,), (0, 0, 0, 1), (0, 0, 1, 4, 6, 9, 16)
@@ -326,28 +326,30 @@ def walk(world, chance, *, stretches=60):
                 world.let_pass(S)
 
 
+@pytest.mark.parametrize("seeds", WALKS, ids=len)
 @pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize("bots", [2, 3])
-def test_no_order_of_steps_pays_a_payout_twice(template, bots, used):
-    for seed in range(WALKS):
+def test_no_order_of_steps_pays_a_payout_twice(template, bots, used, seeds):
+    for seed in seeds:
         with world_of(template, bots, used=used) as world:
             walk(world, random.Random(seed))
             finish(world)
             assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
 
 
+@pytest.mark.parametrize("seeds", WALKS, ids=len)
 @pytest.mark.parametrize("used", [False, True])
-def test_bots_that_go_on_side_by_side_stop_all_but_one(template, used):
+def test_bots_that_go_on_side_by_side_stop_all_but_one(template, used, seeds):
     """Requests and answers in any order, hardly any time in between: as two bots polling in step."""
     stopped = 0
-    for seed in range(WALKS):
+    for seed in seeds:
         with world_of(template, 2, used=used) as world:
             run_side_by_side(world, random.Random(seed))
             assert len(world.paid) == len(set(world.paid)), f"with seed {seed}"
             running = sum(not bot.is_stopped() for bot in world.bots)
             assert running <= 1, f"with seed {seed}"
             stopped += not running
-    assert stopped > WALKS // 4, "where one has seen the other's claim, both have stopped"
+    assert stopped > len(seeds) // 4, "where one has seen the other's claim, both have stopped"
 
 
 def run_side_by_side(world, chance):

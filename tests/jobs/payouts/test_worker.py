@@ -105,8 +105,15 @@ async def test_payment_carries_memo_tag_distribution_client_and_fiat(make_bench,
     assert (payment.extra["client"], payment.extra["fiat_minor"]) == ("ana", 80_000)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("kind", [INVOICE_KEY, LNURL])
+@pytest.mark.parametrize(
+    ("kind", "moment"),
+    [
+        (INVOICE_KEY, "before"),
+        pytest.param(INVOICE_KEY, "after", marks=pytest.mark.long),
+        pytest.param(LNURL, "before", marks=pytest.mark.long),
+        (LNURL, "after"),
+    ],
+)
 async def test_killed_at_any_call_pays_exactly_once(
     make_bench, wallets, lnbits, balance_sat, kind, moment
 ):

@@ -5,7 +5,8 @@
 # make test-long   the tests that are too long for every change: another seed of the kills
 # make golden  writes anew what people read in tests/data/golden, after a text was changed
 # make format  brings the code into shape
-# make bench   prints figures, on real parts
+# make bench   prints one table of what works cost beside a floor, on real parts: hours; SIZE=small or middle, ROWS=decide,audit,
+#              GROWTH=1 for all three sizes, JSON=path for a file as well
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
 # make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3, or HOURS=2
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
@@ -36,6 +37,10 @@ HOURS ?= 0
 POINTS ?= 0
 PIECE ?=
 SAMPLE ?= 0
+ROWS ?=
+SIZE ?= full
+GROWTH ?=
+JSON ?=
 NODE_APPS := tests/reach/node
 QUICK := tests/test_prose.py tests/test_examples.py tests/core tests/messages tests/lamassu tests/chat tests/ledger --ignore=tests/ledger/store
 export DCA_BOT_LNBITS_BIN ?= $(CURDIR)/$(LNBITS)
@@ -143,12 +148,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 bench: setup
-	$(BIN)/python tests/benchmarks.py
-	$(BIN)/python tests/lists_bench.py
-	$(BIN)/python tests/ledger/ledger_bench.py
-	$(BIN)/python tests/ledger/store/database_bench.py
-	$(BIN)/python tests/jobs/lamassu/poll_bench.py
-	$(BIN)/python tests/jobs/lamassu/folder_bench.py
+	@$(BIN)/python tests/bench/run.py --rows "$(ROWS)" --size $(SIZE) $(if $(GROWTH),--growth) $(if $(JSON),--json "$(JSON)")
 
 lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py

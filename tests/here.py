@@ -4,8 +4,8 @@ import sqlite3
 
 
 class Here:
-    def __init__(self, uri):
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    def __init__(self, uri, factory=sqlite3.Connection):
+        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, factory=factory)
 
     async def run(self, work):
         return work(self._connection)

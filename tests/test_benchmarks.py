@@ -11,14 +11,11 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     "program",
     [
-        "benchmarks.py",
+        "bench/run.py",
         "lists_bench.py",
         "walks.py",
         "lnbits_versions.py",
-        "ledger/ledger_bench.py",
         "ledger/store/database_bench.py",
-        "jobs/lamassu/poll_bench.py",
-        "jobs/lamassu/folder_bench.py",
         "reach/matrix.py",
         "reach/hostile.py",
     ],

@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import sqlite3
 import statistics
 import sys
@@ -23,6 +22,8 @@ from tempfile import TemporaryDirectory
 
 if __name__ == "__main__":  # the rooms of the tests, as pytest finds them
     sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.spending import cpu_s_of, memory_mib
 
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.nostr.keys import generate, npub
@@ -48,7 +49,7 @@ class Volume:
     kinds: Counter[str] = field(default_factory=Counter)
     paced_s: list[float] = field(default_factory=list)
     unpaced_s: list[float] = field(default_factory=list)
-    rss_kb: list[int] = field(default_factory=list)
+    rss_mib: list[float] = field(default_factory=list)
     unpaced_per_s: float = 0.0
     restarts: list[tuple[float, float]] = field(default_factory=list)
     """How long the first answer took, and how much of that a CPU worked for the bot."""
@@ -59,7 +60,7 @@ class Volume:
     strangers: int = 0
 
     def text(self) -> str:
-        memory = " ".join(f"{kb // 1024}" for kb in self.rss_kb)
+        memory = " ".join(f"{mib:.0f}" for mib in self.rss_mib)
         return "\n".join(
             (
                 f"hostile events            {self.kinds.total():,}: {_listed(self.kinds)}",
@@ -158,13 +159,13 @@ async def measure(*, count: int, per_s: int, seed: int) -> Volume:
             await here.ask()
             attacker = _attacker(here, Random(seed))
             paced = count * 9 // 10
-            volume.rss_kb.append(_rss_kb(pid))
+            volume.rss_mib.append(memory_mib("VmRSS", pid))
             volume.paced_s = await _flood(here, volume, attacker, paced, per_s=per_s, pid=pid)
             began = time.monotonic()
             volume.unpaced_s = await _flood(here, volume, attacker, count - paced, pid=pid)
             await here.ask()  # the answer comes after everything that was sent before
             volume.unpaced_per_s = (count - paced) / (time.monotonic() - began)
-            volume.rss_kb.append(_rss_kb(pid))
+            volume.rss_mib.append(memory_mib("VmRSS", pid))
         for _ in range(2):
             volume.restarts.append(await _first_answer(here, "bot"))
         volume.met_live = await _first_answer(here, "bot", is_live=True)
@@ -198,7 +199,7 @@ async def _flood(
         if per_s and number % 20 == 0:
             await asyncio.sleep(max(0.0, began + number / per_s - time.monotonic()))
         if number % (count // 4 or 1) == 0:
-            volume.rss_kb.append(_rss_kb(pid))
+            volume.rss_mib.append(memory_mib("VmRSS", pid))
     asking.cancel()
     await asyncio.wait([asking])
     if not asking.cancelled():
@@ -227,7 +228,7 @@ async def _first_answer(here: Scene, folder: str, *, is_live: bool = False) -> t
             await asyncio.sleep(0.01)
             began = time.monotonic()
         await here.ask()
-        return time.monotonic() - began, _cpu_s(pid)
+        return time.monotonic() - began, cpu_s_of(pid)
 
 
 def _look(here: Scene, volume: Volume) -> None:
@@ -237,16 +238,6 @@ def _look(here: Scene, volume: Volume) -> None:
     own = sum(sender == here.client.pubkey for sender, _ in inbox)
     volume.executed = len(inbox) - volume.strangers - min(own, here.asked)
     volume.executed += len(here.rows("SELECT 1 FROM command_log"))
-
-
-def _rss_kb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _spread(took_s: Sequence[float]) -> str:

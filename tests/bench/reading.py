@@ -1,0 +1,157 @@
+"""Works on exported files: the first read, reads of what is known, and polls that find nothing new."""
+
+import asyncio
+import csv
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from big_export import write_export
+from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, Bench, Server, cash_out
+from scaffold import open_in_thread
+
+from bench.spending import Sample, Spent, alone, spent, spent_beside_loop
+from dca_bot.core.cash_out import Action
+from dca_bot.lamassu.directory import DirectorySource
+
+WINDOW_ROWS = 7_700
+"""The cash-outs of two weeks, which each poll reads: 550 a day."""
+_YOUNG_S = 2.1
+"""After so long a file's times tell that the file hasn't changed."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def first_read(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
+    """Poll an export with an empty ledger, beside csv.reader with one bulk insert."""
+    export = _export(folder, rows)
+    while True:
+        own, floor = alone(_first_poll, export), alone(_bulk_insert, export)
+        times = own.cpu_s, own.wall_s
+        yield {
+            "first-read": Sample(own.cpu_s, floor.cpu_s, *times),
+            "read-stall": Sample(own.stall_ms, floor.stall_ms, *times),
+            "read-memory": Sample(own.peak_mib, floor.peak_mib, *times),
+        }
+
+
+async def known_rows(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
+    """Poll an export whose rows all are in the ledger, beside csv.reader on the same files."""
+    export = _export(folder, rows)
+    async with _poller(folder, export) as bench:
+        await bench.poll(2)
+        while True:
+            bench.clock.ahead += DAY  # each day's first poll reads everything
+            full = await _poll_of_touched(bench, export)
+            window = await _poll_of_touched(bench, export)
+            await asyncio.sleep(_YOUNG_S)
+            await bench.poll()
+            idle = await _poll(bench)
+            with spent() as floor:
+                _read_bare(export)
+            yield {
+                name: Sample(own.cpu_s, floor.cpu_s, own.cpu_s, own.wall_s)
+                for name, own in (
+                    ("reread", full),
+                    ("reread-window", window),
+                    ("idle-folder", idle),
+                )
+            }
+
+
+async def idle_window(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
+    """Poll rows that were read already and haven't changed, beside `repr` of each row."""
+    with TemporaryDirectory(prefix="window-", dir=folder) as name:
+        bench = Bench(Path(name), Server())
+        await bench.open()
+        bench.server.put(*_cash_outs(rows))
+        await bench.poll(3)
+        while True:
+            bench.clock.ahead += MINUTE
+            idle = await _poll(bench)
+            with spent() as floor:
+                for row in bench.server.rows.values():
+                    repr(row)
+            yield {"idle-window": Sample(idle.cpu_s, floor.cpu_s, idle.cpu_s, idle.wall_s)}
+
+
+def _export(folder: Path, rows: int) -> Path:
+    """Return an export of so many cash-outs up to now; a run of the benchmarks makes each once."""
+    export = folder / f"export-{rows}"
+    if not export.exists():
+        step = 14 * DAY / WINDOW_ROWS
+        write_export(export, rows, until=datetime.now(UTC), step=step)
+    return export
+
+
+@asynccontextmanager
+async def _poller(folder: Path, export: Path) -> AsyncIterator[Bench]:
+    """Have a new ledger and a poller, for which every cash-out counts."""
+    with TemporaryDirectory(prefix="poller-", dir=folder) as name:
+        bench = Bench(Path(name), DirectorySource(export))
+        await bench.open(open_in_thread)
+        bench.clock.ahead = datetime.now(UTC) - bench.clock.now()
+        bench.ingest.start_at = _EPOCH
+        try:
+            yield bench
+        finally:
+            await bench.database.aclose()
+
+
+def _first_poll(export: Path) -> Spent:
+    async def poll() -> Spent:
+        async with _poller(export.parent, export) as bench, spent_beside_loop() as took:
+            await bench.poll()
+        return took
+
+    return asyncio.run(poll())
+
+
+def _bulk_insert(export: Path) -> Spent:
+    async def insert() -> Spent:
+        with TemporaryDirectory(prefix="bulk-", dir=export.parent) as name:
+            async with spent_beside_loop() as took:
+                await asyncio.to_thread(_insert_bare, export, Path(name) / "bare")
+        return took
+
+    return asyncio.run(insert())
+
+
+def _insert_bare(export: Path, target: Path) -> None:
+    with closing(sqlite3.connect(target)) as bare, bare:
+        for path in export.iterdir():
+            with path.open(newline="") as file:
+                rows = csv.reader(file)
+                header = next(rows)
+                columns = ", ".join(f'"{name}"' for name in header[1:])
+                bare.execute(f"CREATE TABLE {path.stem} ({header[0]} PRIMARY KEY, {columns})")
+                marks = ", ".join("?" * len(header))
+                bare.executemany(f"INSERT INTO {path.stem} VALUES ({marks})", rows)
+
+
+def _read_bare(export: Path) -> None:
+    for path in export.iterdir():
+        with path.open(newline="") as file:
+            for _row in csv.reader(file):
+                pass
+
+
+async def _poll(bench: Bench) -> Spent:
+    with spent() as took:
+        await bench.poll()
+    return took
+
+
+async def _poll_of_touched(bench: Bench, export: Path) -> Spent:
+    export.joinpath("cash_out_txs.csv").touch()
+    return await _poll(bench)
+
+
+def _cash_outs(count: int) -> Iterator[object]:
+    """Yield cash-outs of the last 13 days: every twentieth is never paid, and ignored."""
+    for number in range(count):
+        at = NOW - 3 * HOUR - (count - number) * (13 * DAY / count)
+        paid = {"actions": (Action(1, "dispense", at, ((100, 8),)),)}
+        yield cash_out(f"{number:032x}", at, **(paid if number % 20 else NEVER_PAID))

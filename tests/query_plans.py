@@ -144,14 +144,19 @@ class Traced:
         return getattr(self._tx, name)
 
     def execute(self, sql, values=()):
-        is_plain = sql.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
-        if is_plain and sql not in self._plans:
-            self._plans[sql] = plan_of(self._tx, sql, values)
+        self._take_down(sql, values)
         return self._tx.execute(sql, values)
 
     def executemany(self, sql, rows):
-        for row in rows:
-            self.execute(sql, row)
+        many = list(rows)
+        for values in many[:1]:
+            self._take_down(sql, values)
+        return self._tx.executemany(sql, many)
+
+    def _take_down(self, sql, values):
+        is_plain = sql.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+        if is_plain and sql not in self._plans:
+            self._plans[sql] = plan_of(self._tx, sql, values)
 
 
 class TracedConnection:
@@ -265,8 +270,9 @@ class _Schema:
 
 
 def _is_made(line):
-    """Tell whether a line is about rows that the statement has made itself."""
-    return bool(re.match(r"SCAN (CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery-\d+\))", line))
+    """Tell whether a line is about rows that the statement has made itself, or was handed."""
+    made = r"CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery-\d+\)|json_each VIRTUAL TABLE"
+    return bool(re.match(f"SCAN ({made})", line))
 
 
 def _breaks_off(sql, plan, bound):

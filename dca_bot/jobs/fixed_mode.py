@@ -220,8 +220,7 @@ class FixedMode:
         self, tx: Tx, run: Run, before: RecordedRun | None, given: Distribution[Share]
     ) -> None:
         now = self.clock.now()
-        for share in given.shares:
-            self.notices.clients.note_low(tx, share.client_id, now)
+        self.notices.clients.note_low(tx, given.client_ids, now)
         if before is not None or now - run.at > LATE:
             told = Say(
                 "notice.fixed_made_up",

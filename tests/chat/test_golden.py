@@ -54,7 +54,7 @@ async def is_held(talk):
 async def is_used_up(talk):
     def work(tx):
         maria = next(iter(tx.execute("SELECT id FROM client WHERE name = 'maria'")))["id"]
-        talk.notices.clients.note_low(tx, maria, talk.clock.now())
+        talk.notices.clients.note_low(tx, [maria], talk.clock.now())
 
     balance = (await talk.client("maria")).balance_minor
     await talk.distribute("sale-9", fiat_minor=balance, sat=balance)

@@ -219,7 +219,7 @@ async def use_up(talk, **named):
     await talk.distribute("aaaa1111", **named)
     maria = await talk.client("maria")
     now = talk.clock.now()
-    await talk.database.transact(lambda tx: talk.notices.clients.note_low(tx, maria.id, now))
+    await talk.database.transact(lambda tx: talk.notices.clients.note_low(tx, [maria.id], now))
     return (await talk.letters_to("maria"))[-1]
 
 

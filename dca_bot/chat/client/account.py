@@ -89,7 +89,7 @@ def _wallet_plan(_tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Say:
 def _wallet_apply(tx: Tx, ctx: Context, _args: Args, seen: Destination) -> Done:
     """Set the destination of future payouts; submitted payouts keep their destination."""
     clients.set_destination(tx, ctx.me.id, seen)
-    planning.plan(tx, ctx.me.id, now=ctx.now)
+    planning.plan(tx, [ctx.me.id], now=ctx.now)
     wallet = describe.destination(seen)
     return Done(
         reply=Say("wallet.done", wallet=wallet),

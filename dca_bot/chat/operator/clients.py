@@ -134,7 +134,7 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     """Set the destination of a client's future payouts, and tell the client."""
     client = find_client(tx, args.text("NAME"))
     clients.set_destination(tx, client.id, seen)
-    planning.plan(tx, client.id, now=ctx.now)
+    planning.plan(tx, [client.id], now=ctx.now)
     wallet = describe.destination(seen)
     ctx.notices.tell_client(tx, client, Say("notice.wallet_changed", wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)

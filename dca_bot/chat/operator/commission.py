@@ -97,7 +97,7 @@ def _set_apply(tx: Tx, ctx: Context, args: Args, seen: Destination | None) -> Do
         )
     elif wanted.destination is not None:
         clients.set_destination(tx, payee.id, wanted.destination)
-        planning.plan(tx, payee.id, now=ctx.now)
+        planning.plan(tx, [payee.id], now=ctx.now)
     if wanted.before is None or wanted.before.percent_bp != wanted.percent_bp:
         commission.set_share(
             tx, payee.id, wanted.percent_bp, now=ctx.now, message_id=ctx.message_id

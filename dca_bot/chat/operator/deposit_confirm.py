@@ -40,7 +40,7 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Add a pending deposit to the client's balance, and tell the client."""
     deposit, label = _meant(tx, ctx, args)
     deposits.confirm(tx, deposit, machine=label or None, now=ctx.now, message_id=ctx.message_id)
-    clients.cross_low(tx, deposit.client_id, ctx.programme.low_deposit_minor)
+    clients.cross_low(tx, [deposit.client_id], ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, deposit.client_id)
     ctx.notices.clients.deposit_confirmed(tx, client, deposit, ctx.now)
     done = Say(

@@ -65,7 +65,7 @@ def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     )
     ctx.notices.tell_client(tx, client, told, ctx.now)
     if deposit.state is DepositState.CONFIRMED:
-        ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
+        ctx.notices.clients.note_low(tx, [client.id], ctx.now, is_cash_back=True)
     done = Say(
         "deposit.voided",
         id=deposit.id,

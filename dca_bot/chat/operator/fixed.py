@@ -83,8 +83,7 @@ def _run_apply(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Done
         message_id=ctx.message_id,
     )
     assert given is not None, "a run that gives nothing is refused"
-    for share in given.shares:
-        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.note_low(tx, given.client_ids, ctx.now)
     ctx.notices.clients.run_missed(tx, ctx.now)
     done = Say(
         "fixed.run_done",

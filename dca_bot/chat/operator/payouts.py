@@ -136,7 +136,7 @@ def _cancel_apply(tx: Tx, ctx: Context, args: Args, seen: tuple[Payment, ...]) -
         ctx.notices.tell_client(tx, clients.by_id(tx, payout.client_id), told, ctx.now)
         done = Say("payout.commission_cancelled", payout=describe.payout_short(payout))
         return Done(done)
-    clients.cross_low(tx, payout.client_id, ctx.programme.low_deposit_minor)
+    clients.cross_low(tx, [payout.client_id], ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, payout.client_id)
     told = Say(
         "notice.payout_cancelled",

@@ -72,8 +72,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
         flow_enabled=ctx.programme.flow_enabled,
         message_id=ctx.message_id,
     )
-    for share in given.shares:
-        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.note_low(tx, given.client_ids, ctx.now)
     ctx.notices.clients.sale_missed(tx, cash_out_id, ctx.now)
     done = Say(
         "hold.accepted",

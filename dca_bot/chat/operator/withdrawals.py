@@ -78,7 +78,7 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     left = Fiat(client.balance_minor - amount_minor)
     told = Say("notice.withdrawn", amount=Fiat(amount_minor), balance=left)
     ctx.notices.tell_client(tx, client, told, ctx.now)
-    ctx.notices.clients.note_low(tx, client.id, ctx.now, is_cash_back=True)
+    ctx.notices.clients.note_low(tx, [client.id], ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
     return Done(done)
 

@@ -112,8 +112,7 @@ class Recorder:
             flow_enabled=self.programme.flow_enabled,
         )
         holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome=HoldOutcome.BY_ITSELF, now=now)
-        for share in given.shares:
-            self.notices.clients.note_low(tx, share.client_id, now)
+        self.notices.clients.note_low(tx, given.client_ids, now)
         self._reports.tell(tx, cash_out, now=now)
         self.notices.clients.sale_missed(tx, cash_out.id, now)
         return given

@@ -61,6 +61,11 @@ class Distribution(Generic[AnyShare]):
     unallocated_sat: int = 0
     commission_id: int | None = None
 
+    @property
+    def client_ids(self) -> list[int]:
+        """Return who has a share, in the order of the shares."""
+        return [share.client_id for share in self.shares]
+
 
 def record(
     tx: Tx,
@@ -106,8 +111,7 @@ def record(
 
 def plan_payouts(tx: Tx, distribution: Distribution[Share], *, now: datetime) -> None:
     """Plan the payouts of a recorded distribution."""
-    for share in distribution.shares:
-        planning.plan(tx, share.client_id, now=now)
+    planning.plan(tx, distribution.client_ids, now=now)
 
 
 def by_id(tx: Tx, distribution_id: str) -> Distribution[RecordedShare] | None:

@@ -4,47 +4,61 @@ The invariant: a share belongs to at most one payout; a payout's id is derived f
 the payout's distributions.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from dca_bot.core.payout import PayoutState, PlannedShare, group_shares, payout_id
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.queue import collecting_clients
 from dca_bot.ledger.payouts.transitions import move
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
 
-def plan(tx: Tx, client_id: int, *, now: datetime) -> None:
-    """Plan payouts of a client's shares that have none, each of at least the destination's minimum."""
-    client = clients.by_id(tx, client_id)
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The shares of a payout to be planned, with the payee's number and key; `due_at`: the oldest share's."""
+
+    client_id: int
+    pubkey: str
+    shares: Sequence[PlannedShare]
+    due_at: int
+
+
+def plan(tx: Tx, client_ids: Iterable[int], *, now: datetime) -> None:
+    """Plan payouts of some clients' shares that have none, each of at least the destination's minimum."""
     rows = tx.execute(
-        "SELECT share.id, distribution_id, sat, at, kind = 'commission' AS is_commission FROM share"
-        " JOIN distribution ON distribution.id = distribution_id"
-        " WHERE client_id = ? AND payout_id IS NULL ORDER BY at, share.id",
-        (client_id,),
-    ).fetchall()
+        "SELECT share.client_id, pubkey, share.id, distribution_id, sat, at,"
+        " distribution.kind = 'commission' AS is_commission,"
+        " iif(destination IS NULL, 1, destination_min_sat) AS min_sat FROM json_each(?)"
+        " CROSS JOIN client ON client.id = value"
+        " CROSS JOIN share ON share.client_id = client.id AND payout_id IS NULL"
+        " CROSS JOIN distribution ON distribution.id = distribution_id"
+        " ORDER BY json_each.key, is_commission, at, share.id",
+        (json.dumps(list(dict.fromkeys(client_ids))),),
+    )
+    groups = list[_Group]()
     # Commission is paid apart: no payout mixes bought sats with earned sats.
-    piles = [
-        [
-            PlannedShare(row["id"], row["distribution_id"], row["sat"])
-            for row in rows
-            if bool(row["is_commission"]) is is_commission
+    for _, pile in groupby(rows, key=lambda row: (row["client_id"], row["is_commission"])):
+        by_share = {row["id"]: row for row in pile}
+        first = next(iter(by_share.values()))
+        shares = [
+            PlannedShare(row["id"], row["distribution_id"], row["sat"]) for row in by_share.values()
         ]
-        for is_commission in (False, True)
-    ]
-    due_at = {row["id"]: row["at"] for row in rows}
-    min_sat = client.destination.min_sat if client.destination else 1
-    for group in (group for pile in piles for group in group_shares(pile, min_sat)):
-        _plan_group(tx, client, group, due_at=due_at[group[0].id], now=now)
+        groups += [
+            _Group(first["client_id"], first["pubkey"], group, by_share[group[0].id]["at"])
+            for group in group_shares(shares, first["min_sat"])
+        ]
+    _record(tx, groups, now=now)
 
 
 def plan_all(tx: Tx, *, now: datetime) -> None:
     """Plan payouts for all clients with shares left: a destination's minimum may have sunk."""
-    for client in collecting_clients(tx):
-        plan(tx, client.id, now=now)
+    plan(tx, (client.id for client in collecting_clients(tx)), now=now)
 
 
 def adopt(tx: Tx, payout_id: str, client_id: int, distribution_id: str, *, now: datetime) -> None:
@@ -69,28 +83,51 @@ def merge(tx: Tx, payout: Payout, *, min_sat: int, now: datetime) -> None:
     clients.set_minimum(tx, payout.client_id, payout.destination, min_sat)
     move(tx, payout, PayoutState.MERGED)
     tx.execute("UPDATE share SET payout_id = NULL WHERE payout_id = ?", (payout.id,))
-    plan(tx, payout.client_id, now=now)
+    plan(tx, [payout.client_id], now=now)
 
 
-def _plan_group(
-    tx: Tx, client: Client, group: Sequence[PlannedShare], *, due_at: int, now: datetime
-) -> None:
-    """Plan the payout of some shares, or plan a merged payout of the same shares again.
+def _record(tx: Tx, groups: Sequence[_Group], *, now: datetime) -> None:
+    """Record the payouts of groups of shares; a merged payout of the same shares is planned again."""
+    planned = _ids(tx, groups)
+    done = tx.executemany(
+        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
+        " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
+        [
+            (id_, of.client_id, sum(share.sat for share in of.shares), micros(now), of.due_at)
+            for id_, of in planned.items()
+        ],
+    )
+    assert done.rowcount == len(groups), "an id belongs to one client and its distributions"
+    tx.executemany(
+        "UPDATE share SET payout_id = ? WHERE id = ?",
+        [(id_, share.id) for id_, of in planned.items() for share in of.shares],
+    )
+
+
+def _ids(tx: Tx, groups: Sequence[_Group]) -> dict[str, _Group]:
+    """Give each group the id of its payout.
 
     A key can pass from one client to another with shares of the same distributions: then the second
     client's payout id is derived from key and client number.
     """
-    for recipient in (client.pubkey, f"{client.pubkey} {client.id}"):
-        new_id = payout_id(recipient, [share.distribution_id for share in group])
-        done = tx.execute(
-            "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
-            " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
-            (new_id, client.id, sum(share.sat for share in group), micros(now), due_at),
+    given, left = dict[str, _Group](), list(groups)
+    for name in ("{0.pubkey}", "{0.pubkey} {0.client_id}"):
+        wanted = [
+            (payout_id(name.format(of), [share.distribution_id for share in of.shares]), of)
+            for of in left
+        ]
+        rows = tx.execute(
+            "SELECT id, client_id, state FROM payout WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([id_ for id_, _ in wanted]),),
         )
-        if done.rowcount == 1:
-            break
-    assert done.rowcount == 1, "an id belongs to one client and its distributions"
-    tx.executemany(
-        "UPDATE share SET payout_id = ? WHERE id = ?", [(new_id, share.id) for share in group]
-    )
+        known = {row["id"]: (row["client_id"], row["state"]) for row in rows}
+        left = []
+        for id_, of in wanted:
+            merged = (of.client_id, PayoutState.MERGED)
+            if id_ in given or known.get(id_, merged) != merged:
+                left.append(of)
+            else:
+                given[id_] = of
+    assert not left, "an id belongs to one client and its distributions"
+    return given

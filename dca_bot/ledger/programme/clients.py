@@ -4,8 +4,9 @@ A recipient of commission who is no client stands in the same table, so that sha
 Only functions that name recipients in the docstring return recipients.
 """
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -222,19 +223,24 @@ def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
     )
 
 
-def cross_low(tx: Tx, client_id: int, low_minor: int) -> str:
-    """Record the level of a client's balance (LOW_LEVEL).
+def cross_low(tx: Tx, client_ids: Iterable[int], low_minor: int) -> dict[int, str]:
+    """Record the level of some clients' balances (LOW_LEVEL).
 
-    Return the level if the balance has just sunk to the level, else ''. Each crossing is returned once; a
+    Return, by client, the level to which a balance has just sunk. Each crossing is returned once; a
     balance that rises can cross again.
     """
-    told, level = tx.execute(
-        f"SELECT low_told, {LOW_LEVEL} FROM client JOIN account fiat"
-        " ON fiat.kind = 'balance' AND fiat.client_id = client.id WHERE client.id = ?",
-        (low_minor, client_id),
-    ).fetchone()
-    tx.execute("UPDATE client SET low_told = ? WHERE id = ?", (level, client_id))
-    return level if _LEVELS.index(level) > _LEVELS.index(told) else ""
+    rows = tx.execute(
+        f"SELECT client.id, low_told, {LOW_LEVEL} AS level FROM json_each(?)"
+        " CROSS JOIN client ON client.id = value"
+        " JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id"
+        " WHERE low_told <> level ORDER BY json_each.key",
+        (low_minor, json.dumps(list(client_ids))),
+    ).fetchall()
+    tx.executemany(
+        "UPDATE client SET low_told = ? WHERE id = ?", [(row["level"], row["id"]) for row in rows]
+    )
+    rank = _LEVELS.index
+    return {row["id"]: row["level"] for row in rows if rank(row["level"]) > rank(row["low_told"])}
 
 
 def open_items(tx: Tx, client_id: int) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ is zero by construction. The schema keeps the balances and lets no client's bala
             treasury ──fixed mode────────────────────┘
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,12 +85,12 @@ def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetim
             cause.message_id,
         ),
     ).lastrowid
-    for move in moves:
-        if move.amount:
-            tx.execute(
-                "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
-                (posting_id, _id(tx, move.source), _id(tx, move.target), move.amount),
-            )
+    made = [move for move in moves if move.amount]
+    ids = _ids(tx, {account for move in made for account in (move.source, move.target)})
+    tx.executemany(
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
+        [(posting_id, ids[move.source], ids[move.target], move.amount) for move in made],
+    )
     return posting_id or 0
 
 
@@ -108,9 +109,11 @@ def totals(tx: Tx) -> dict[str, int]:
     return {row["kind"]: row["total"] for row in rows}
 
 
-def _id(tx: Tx, account: Account) -> int:
-    row = tx.execute(
-        "SELECT id FROM account WHERE kind = ? AND coalesce(client_id, 0) = ?",
-        (account.kind, account.client_id or 0),
-    ).fetchone()
-    return int(row["id"])
+def _ids(tx: Tx, accounts: Iterable[Account]) -> dict[Account, int]:
+    wanted = json.dumps([(account.kind, account.client_id or 0) for account in accounts])
+    rows = tx.execute(
+        "SELECT account.id, kind, client_id FROM json_each(?) CROSS JOIN account"
+        " ON kind = json_each.value ->> 0 AND coalesce(client_id, 0) = json_each.value ->> 1",
+        (wanted,),
+    )
+    return {Account(row["kind"], row["client_id"]): row["id"] for row in rows}

@@ -1,6 +1,6 @@
 """Notices to clients."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from dca_bot.core.calendar import local_date
@@ -96,15 +96,16 @@ class ClientNotices:
         self._writer.tell_client(tx, client, told, now)
 
     def note_low(
-        self, tx: Tx, client_id: int, now: datetime, *, is_cash_back: bool = False
+        self, tx: Tx, client_ids: Iterable[int], now: datetime, *, is_cash_back: bool = False
     ) -> None:
-        """Ask for the next deposit if the balance has just become low or used up.
+        """Ask for the next deposit the clients whose balance has just become low or used up.
 
-        `is_cash_back`: the client got the balance back in cash, and is not asked once nothing is left.
+        `is_cash_back`: a client got the balance back in cash, and is not asked once nothing is left.
         """
-        level = clients.cross_low(tx, client_id, self._programme.low_deposit_minor)
-        if level == "low" or (level and not is_cash_back):
-            self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
+        sunk = clients.cross_low(tx, client_ids, self._programme.low_deposit_minor)
+        for client_id, level in sunk.items():
+            if level == "low" or not is_cash_back:
+                self.deposit_low(tx, clients.by_id(tx, client_id), level, now)
 
     def payout_arrived(self, tx: Tx, payout: Payout, now: datetime) -> None:
         """Tell a client that sats have arrived, at once or in a digest, by the client's wish.

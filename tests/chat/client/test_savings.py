@@ -254,7 +254,7 @@ async def test_nothing_is_all_converted_before_it_has_arrived(maria):
     await maria.distribute("cash-out-1", fiat_minor=100_000)
     me = await maria.client("maria")
     now = maria.clock.now()
-    await maria.database.transact(lambda tx: maria.notices.clients.note_low(tx, me.id, now))
+    await maria.database.transact(lambda tx: maria.notices.clients.note_low(tx, [me.id], now))
     assert (await maria.letters_to("maria"))[-1] == (
         "The last of your cash has bought bitcoin; 24,000 sats have yet to arrive in your wallet."
         " To keep buying, please bring the next deposit."

@@ -154,7 +154,7 @@ async def test_low_deposit_message_tells_how_long_the_rest_lasts(talk):
     await talk.distribute("c1", fiat_minor=15_000)
     maria = await talk.client("maria")
     now = talk.clock.now()
-    await talk.database.transact(lambda tx: talk.notices.clients.note_low(tx, maria.id, now))
+    await talk.database.transact(lambda tx: talk.notices.clients.note_low(tx, [maria.id], now))
     assert (await talk.letters_to("maria"))[-1] == (
         "Your balance is down to Q150.00. At the present pace it lasts about 2 days."
         " Please bring the next deposit soon, so that it goes on."

@@ -218,7 +218,7 @@ def test_planning_again_changes_nothing(story, ana):
     before = planned(story)
     for _ in range(2):
         story.do(planning.plan_all, now=story.later(hours=1))
-        story.do(planning.plan, ana, now=story.later(hours=1))
+        story.do(planning.plan, [ana], now=story.later(hours=1))
     assert story.payouts() == [before]
 
 

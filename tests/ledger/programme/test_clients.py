@@ -75,7 +75,16 @@ def test_a_low_balance_is_told_once_per_crossing(story, crossing):
             story.deposit(ana, change)
         elif change < 0:
             story.withdraw(ana, -change)
-        assert story.do(clients.cross_low, ana, 200) == told
+        assert story.do(clients.cross_low, [ana], 200) == ({ana: told} if told else {})
+
+
+def test_low_balances_of_many_are_told_in_the_order_asked_for(story):
+    ana, ben, eva = (story.client(name, balance=500) for name in ("ana", "ben", "eva"))
+    story.withdraw(ana, 400)
+    story.withdraw(eva, 500)
+    found = story.do(clients.cross_low, [eva, ben, ana], 200)
+    assert list(found.items()) == [(eva, "used up"), (ana, "low")]
+    assert story.do(clients.cross_low, [ana, ben, eva], 200) == {}
 
 
 def test_what_keeps_a_client_open_is_the_clients_own(story):

@@ -129,7 +129,6 @@ def _as_paid_apply(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts: Amo
     given = recovery.record_cash_out(
         tx, cash_out.id, amounts, at=cash_out.at, now=ctx.now, message_id=ctx.message_id
     )
-    for share in given.shares:
-        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.note_low(tx, given.client_ids, ctx.now)
     sats = Sat(sum(share.sat for share in given.shares))
     return Done(Say("hold.as_paid", id=short_id(cash_out.id), sats=sats))

@@ -41,8 +41,7 @@ def _accept_plan(tx: Tx, ctx: Context, ruling: Ruling) -> Say:
 def _accept_apply(tx: Tx, ctx: Context, ruling: Ruling) -> Done:
     """Record LNbits' payments as the distribution's shares."""
     given = recovery.record(tx, ruling.hold.ref, now=ctx.now, message_id=ctx.message_id)
-    for share in given.shares:
-        ctx.notices.clients.note_low(tx, share.client_id, ctx.now)
+    ctx.notices.clients.note_low(tx, given.client_ids, ctx.now)
     return Done(Say("hold.lost_recorded", id=ruling.hold.id, sats=Sat(given.principal_sat)))
 
 

@@ -190,6 +190,13 @@ async def test_need_without_an_invoice_asks_for_one_again_after_hours(bench, due
     assert told == [1, 1, 2]
 
 
+async def test_small_payout_does_not_overtake_the_one_that_lacks_funds(bench):
+    await bench.distribute(30_001, 24_000)
+    await bench.distribute(1_000, 800)
+    await bench.settle(2)
+    assert (await bench.states(), bench.wallet.sent()) == (["PLANNED", "PLANNED"], [])
+
+
 async def test_single_sat_that_is_missing_is_asked_for(bench):
     await bench.distribute(30_001, 24_000)
     await bench.worker.work_once()

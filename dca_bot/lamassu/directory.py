@@ -1,11 +1,12 @@
 """Reads Lamassu from a folder of exported CSV files."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -16,31 +17,16 @@ from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
 from dca_bot.faults import SourceFault
 from dca_bot.files.rights import open_to_read
 from dca_bot.lamassu.csv import Table
+from dca_bot.lamassu.kept_reading import KeptReading
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
 from dca_bot.lamassu.rows import lacks_cash_ins, read_export
 
 _LISTED_MAX = 1000
 _YOUNG_NS = 2 * 10**9
 """A file that was written so shortly ago may be written again without another time."""
-_KEPT_ROWS_MAX = 20_000
-_KEPT_FOR_S = 6 * 3600
+_TRUSTED_FOR_S = 6 * 3600
 """How long at most a file is trusted to tell by its times that it hasn't changed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A reading of rows from `since` on, the states in which the files were read, and when, in seconds."""
-
-    states: tuple[object, ...]
-    read_at_s: float
-    since: datetime
-    export: Export
-
-    def tells(self, states: tuple[object, ...], since: datetime, now_s: float) -> bool:
-        """Tell whether files in these states need not be read for the rows from `since` on."""
-        is_young = now_s - self.read_at_s < _KEPT_FOR_S
-        return is_young and self.states == states and self.since <= since
 
 
 class DirectorySource:
@@ -51,7 +37,8 @@ class DirectorySource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._kept: _Kept | None = None
+        self._kept = KeptReading()
+        self._read_at_s = -math.inf
 
     async def fetch(self, since: datetime) -> Export:
         """Return every cash-out and cash-in created at `since` or later; raise as `read_directory` does.
@@ -61,15 +48,15 @@ class DirectorySource:
         return await asyncio.to_thread(self._fetch, since)
 
     def _fetch(self, since: datetime) -> Export:
-        states, now_s, kept = _states(self._path), time.monotonic(), self._kept
-        if kept is not None and kept.tells(states, since, now_s):
-            self._kept = replace(kept, since=since, export=_later(kept.export, since))
-            return self._kept.export
-        self._kept = None
-        export = read_directory(self._path, since)
-        is_small = len(export.cash_outs) + len(export.cash_ins) <= _KEPT_ROWS_MAX
-        if states and states == _states(self._path) and is_small:
-            self._kept = _Kept(states, now_s, since, export)
+        states, now_s = _states(self._path), time.monotonic()
+        is_trusted = states and now_s - self._read_at_s < _TRUSTED_FOR_S
+        export = self._kept.recall(states, since) if is_trusted else None
+        if export is None:
+            self._kept.forget()
+            export = read_directory(self._path, since)
+            if states and states == _states(self._path):
+                self._kept.keep(states, since, export)
+                self._read_at_s = now_s
         return export
 
     async def aclose(self) -> None:
@@ -91,15 +78,6 @@ def _states(path: Path) -> tuple[object, ...]:
             (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         )
     return tuple(states)
-
-
-def _later(export: Export, since: datetime) -> Export:
-    """Return a reading's rows from `since` on; the same reading if that are all."""
-    cash_outs = tuple(row for row in export.cash_outs if row.created_at >= since)
-    cash_ins = tuple(row for row in export.cash_ins if row.created_at >= since)
-    if (len(cash_outs), len(cash_ins)) == (len(export.cash_outs), len(export.cash_ins)):
-        return export
-    return replace(export, cash_outs=cash_outs, cash_ins=cash_ins)
 
 
 def read_directory(path: Path, since: datetime) -> Export:

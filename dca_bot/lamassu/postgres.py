@@ -21,6 +21,7 @@ from dca_bot.core.ports import Copy, Export, LeftOut
 from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.faults import SourceFault
 from dca_bot.lamassu.csv import Table
+from dca_bot.lamassu.kept_reading import KeptReading
 from dca_bot.lamassu.postgres_login import (
     PostgresLimits,
     PostgresServer,
@@ -29,7 +30,7 @@ from dca_bot.lamassu.postgres_login import (
 )
 from dca_bot.lamassu.postgres_refusals import refusal
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
-from dca_bot.lamassu.rows import lacks_cash_ins, read_export
+from dca_bot.lamassu.rows import lacks_cash_ins
 from dca_bot.lamassu.ssh_login import SshServer
 from dca_bot.lamassu.tunnel import open_tunnel
 
@@ -92,6 +93,7 @@ class PostgresSource:
         self._connection: Any = None
         self._exits = AsyncExitStack()
         self._turn = asyncio.Lock()
+        self._kept = KeptReading()
 
     async def fetch(self, since: datetime) -> Export:
         """Read every cash-out created at `since` or later with the actions, and every cash-in.
@@ -104,7 +106,7 @@ class PostgresSource:
                     files, since
                 )
                 export = await asyncio.to_thread(
-                    read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
+                    self._kept.read, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
         left_out = (failure, *export.left_out) if failure else export.left_out
         return replace(export, left_out=left_out, copies=copies)

@@ -18,8 +18,9 @@ from dca_bot.core.ports import Export
 from dca_bot.errors import SourceUnavailable, in_words, one_line
 from dca_bot.faults import SourceFault
 from dca_bot.lamassu.export_command import Ending, fill_command, what_to_do
+from dca_bot.lamassu.kept_reading import KeptReading
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
-from dca_bot.lamassu.rows import lacks_cash_ins, read_export
+from dca_bot.lamassu.rows import lacks_cash_ins
 from dca_bot.lamassu.ssh_login import SshServer, connect
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class SshCsvSource:
         self._limits = limits or SshLimits()
         self._connection: asyncssh.SSHClientConnection | None = None
         self._turn = asyncio.Lock()
+        self._kept = KeptReading()
 
     async def fetch(self, since: datetime) -> Export:
         """Read every cash-out created at `since` or later with the actions, and every cash-in.
@@ -82,7 +84,7 @@ class SshCsvSource:
                 except _CommandFailed as error:
                     cash_ins, failure = None, lacks_cash_ins(str(error))
                 export = await asyncio.to_thread(
-                    read_export, cash_outs, actions, devices, cash_ins=cash_ins, since=since
+                    self._kept.read, cash_outs, actions, devices, cash_ins=cash_ins, since=since
                 )
         return replace(export, left_out=(failure, *export.left_out)) if failure else export
 

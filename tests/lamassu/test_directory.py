@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dca_bot.errors import ExportBroken, SourceUnavailable
-from dca_bot.lamassu import directory
+from dca_bot.lamassu import directory, kept_reading
 from dca_bot.lamassu.directory import DirectorySource, read_directory
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,7 +98,7 @@ async def test_link_that_leads_nowhere_is_no_missing_file(folder, reads):
 
 
 async def test_files_are_not_trusted_to_be_unchanged_for_long(folder, reads, monkeypatch):
-    monkeypatch.setattr(directory, "_KEPT_FOR_S", 0)
+    monkeypatch.setattr(directory, "_TRUSTED_FOR_S", 0)
     source = DirectorySource(folder)
     for _ in range(2):
         await source.fetch(BEGINNING)
@@ -112,7 +112,7 @@ async def test_young_files_and_big_readings_are_read_each_time(folder, reads, mo
         await source.fetch(BEGINNING)
     assert len(reads) == 2
     monkeypatch.setattr(directory, "_YOUNG_NS", 0)
-    monkeypatch.setattr(directory, "_KEPT_ROWS_MAX", 299)
+    monkeypatch.setattr(kept_reading, "_ROWS_MAX", 299)
     for _ in range(2):
         await source.fetch(BEGINNING)
     assert len(reads) == 4

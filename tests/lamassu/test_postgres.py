@@ -13,7 +13,9 @@ from postgres_process import READER, TABLES
 
 from dca_bot.config_sections import CsvConfig
 from dca_bot.errors import SourceUnavailable
+from dca_bot.lamassu import kept_reading
 from dca_bot.lamassu.directory import read_directory
+from dca_bot.lamassu.rows import read_export
 from dca_bot.lamassu.ssh import SshCsvSource
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -196,6 +198,27 @@ async def test_poll_that_finds_nothing_new_transfers_little(server, make_source,
     assert (export.cash_outs, export.cash_ins, len(export.machines)) == ((), (), 2)
     assert all_bytes > 100_000
     assert 0 < wire.received < 8_000
+
+
+async def test_rows_are_parsed_again_only_once_one_has_changed(server, make_source, monkeypatch):
+    parsed = []
+
+    def read(*files, **named):
+        parsed.append(named["since"])
+        return read_export(*files, **named)
+
+    monkeypatch.setattr(kept_reading, "read_export", read)
+    put_one_row_each_into_the_window(server)
+    source = make_source("direct")
+    first = await source.fetch(WINDOW)
+    again = await source.fetch(WINDOW)
+    assert again == first
+    assert again.cash_outs is first.cash_outs
+    assert parsed == [WINDOW]
+    server.sql(f"UPDATE cash_out_txs SET error = 'late' WHERE id = '{NEW}'")
+    changed = await source.fetch(WINDOW)
+    assert [row.error for row in changed.cash_outs] == ["late"]
+    assert parsed == [WINDOW, WINDOW]
 
 
 # Breaks

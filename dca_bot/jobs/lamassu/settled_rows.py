@@ -39,7 +39,7 @@ class SettledRows:
         self._start_at, self._read_at = start_at, now
         if not self._digests:
             return export
-        rest = self._last[1] if self._last is not None and self._last[0] is export else None
+        rest = self._last[1] if self._last is not None and _is_same(self._last[0], export) else None
         looked_at = export if rest is None else rest
         still_settled: set[bytes] = set()
 
@@ -70,6 +70,11 @@ class SettledRows:
         """Pass over no row in the next reading."""
         self._digests.clear()
         self._last = None
+
+
+def _is_same(one: Export, other: Export) -> bool:
+    """Tell whether two readings are one reading, whose rows were not read anew."""
+    return one.cash_outs is other.cash_outs and one.cash_ins is other.cash_ins
 
 
 def _digest(row: Row) -> bytes:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from dca_bot.chat.command import Context
 from dca_bot.chat.services import Services
-from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.ports import Payment, PaymentStatus
 from dca_bot.ledger.payouts import payouts, unknown_payments
 from dca_bot.ledger.payouts.payout import Payout
@@ -50,7 +49,8 @@ def refuse_if_pending(known: Iterable[Payment]) -> None:
 def refuse_if_failed_lately(tx: Tx, payout: Payout, known: Iterable[Payment], ctx: Context) -> None:
     """Raise CommandRefused while an invoice that the ledger did not record may still be paid."""
     own = payouts.payment_hashes(tx, payout.id)
+    for_good_at = unknown_payments.failed_for_good_at(tx, ctx.now)
     for row in known:
         is_unknown = row.status is PaymentStatus.FAILED and row.payment_hash not in own
-        if is_unknown and (row.seen_at or ctx.now) > ctx.now - FAILED_FOR_GOOD:
+        if is_unknown and (row.seen_at or ctx.now) > for_good_at:
             raise refuse("payout.failed_lately")

@@ -118,7 +118,7 @@ def _affected(tx: Tx, payment: Payment, now: datetime) -> list[Payout]:
     same = payouts.by_id(tx, payment.external_id)
     found = [same] if same is not None and same.state in UNSENT else []
     seen_at = unknown_payments.first_seen_at(tx, payment.payment_hash) or now
-    is_over = seen_at < now - FAILED_FOR_GOOD
+    is_over = seen_at < unknown_payments.failed_for_good_at(tx, now)
     if payment.status is not PaymentStatus.FAILED or not is_over:
         name = client_of(payment)
         shared = queue.unsent_of(tx, distributions_of(payment), client_name=name)

@@ -20,6 +20,7 @@ from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.payouts.payouts import IS_UNSENT
 from dca_bot.ledger.programme import commission
+from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -141,12 +142,20 @@ def renew(tx: Tx, payment: Payment) -> None:
     )
 
 
+def failed_for_good_at(tx: Tx, now: datetime) -> datetime:
+    """Return up to when an unknown payment must have been seen that has failed for good by now.
+
+    A clock that is ahead makes none older.
+    """
+    return clock.steady(tx, now) - FAILED_FOR_GOOD
+
+
 def open_hashes(tx: Tx, *, now: datetime, limit: int) -> list[str]:
     """Return the hashes of unknown payments that may still change: pending, or failed lately."""
     rows = tx.execute(
         "SELECT DISTINCT payment_hash FROM foreign_payment WHERE status = 'pending'"
         " OR status = 'failed' AND seen_at > ? LIMIT ?",
-        (micros(now - FAILED_FOR_GOOD), limit),
+        (micros(failed_for_good_at(tx, now)), limit),
     )
     return [row["payment_hash"] for row in rows]
 
@@ -176,7 +185,7 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
     A payment that failed lately may still succeed. A payment to a name that no client has could have been
     for this payout's client, unless an operator has accepted the distribution.
     """
-    lately = micros(now - FAILED_FOR_GOOD)
+    lately = micros(failed_for_good_at(tx, now))
     return any(
         tx.execute(
             "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND external_id <> ?2"
@@ -203,7 +212,7 @@ def paid_for(tx: Tx, distribution_id: str) -> list[UnknownPayment]:
 
 def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[UnknownPayment]:
     """Return a distribution's unknown payments that may still succeed: pending, or failed lately."""
-    lately = micros(now - FAILED_FOR_GOOD)
+    lately = micros(failed_for_good_at(tx, now))
     return _unsettled(
         tx, "(status = 'pending' OR status = 'failed' AND seen_at > ?)", distribution_id, lately
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.payout import TOP_UP_LIFE
 from dca_bot.core.ports import Uptime
 from dca_bot.ledger.store import bot_state
@@ -127,7 +128,8 @@ def witnessed(tx: Tx, uptime: Uptime) -> timedelta:
 def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
     """Add the uptime since the last call to the witnessed time; return the leap of the clock meanwhile.
 
-    The leap is zero below LEAP_MIN, or if the computer was restarted meanwhile.
+    What the clock has leapt over, or the computer was off for, ages no unknown payment that LNbits may still
+    make. The leap is zero below LEAP_MIN, or if the computer was restarted meanwhile.
     """
     noted = _noted(tx)
     total = _witnessed(noted, uptime)
@@ -140,8 +142,35 @@ def witness(tx: Tx, uptime: Uptime, now: datetime) -> timedelta:
     if noted is None:
         return timedelta()
     passed = timedelta(microseconds=total_us - noted["total_us"])
-    leap = now - instant(noted["shown_at"]) - passed
-    return leap if noted["boot"] == uptime.boot and leap >= LEAP_MIN else timedelta()
+    until = instant(noted["shown_at"]) + passed
+    leap, is_same_boot = now - until, noted["boot"] == uptime.boot
+    if leap >= LEAP_MIN or (leap > timedelta() and not is_same_boot):
+        _keep_young(tx, until, now)
+    return leap if is_same_boot and leap >= LEAP_MIN else timedelta()
+
+
+def steady(tx: Tx, now: datetime) -> datetime:
+    """Return `now`; the last reading that was witnessed, if the clock may have leapt ahead since."""
+    noted = _noted(tx)
+    shown_at = now if noted is None else instant(noted["shown_at"])
+    return shown_at if now - shown_at >= LEAP_MIN else now
+
+
+def _keep_young(tx: Tx, until: datetime, now: datetime) -> None:
+    """Date what had not failed for good when the clock showed `until` as long before `now`.
+
+    Up to an hour later a payment can have been seen before the clock leapt.
+    """
+    tx.execute(
+        "UPDATE foreign_payment SET seen_at = min(seen_at + :leap, :now)"
+        " WHERE status IN ('failed', 'pending') AND seen_at > :since AND seen_at < :until",
+        {
+            "leap": micros(now) - micros(until),
+            "now": micros(now),
+            "since": micros(until - FAILED_FOR_GOOD),
+            "until": micros(until + LEAP_MIN),
+        },
+    )
 
 
 def _pull(tx: Tx, statements: Iterable[str], now: datetime) -> None:

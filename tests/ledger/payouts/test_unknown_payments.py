@@ -7,10 +7,11 @@ import pytest
 from ledger.story import hex_of
 
 from dca_bot.core.attempt import FAILED_FOR_GOOD
-from dca_bot.core.ports import PaymentStatus
+from dca_bot.core.ports import PaymentStatus, Uptime
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
 from dca_bot.ledger.programme import commission
+from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.instants import instant
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
@@ -241,6 +242,48 @@ def test_share_may_be_paid_by_a_payment_of_another_payout_unless_it_failed_for_g
     may = covers and external_id is not None
     assert story.read(unknown_payments.covers_share, payout, now=now) is may
     assert story.read(unknown_payments.may_still_cover, payout, now=now) is may
+
+
+@pytest.mark.parametrize("boot", ["same", "another"])
+@pytest.mark.parametrize(
+    "wrong", [timedelta(days=-20_000), timedelta(hours=-5), timedelta(days=10)]
+)
+def test_failed_for_good_is_what_has_aged_by_passed_time_whatever_the_clock_shows(
+    story, lost, wrong, boot
+):
+    """LNbits calls a payment failed that may still arrive; the clock is wrong before, or from then on."""
+    (payout,), began, minute = story.payouts(), story.now, timedelta(minutes=1)
+    before, after = (wrong, timedelta()) if wrong < timedelta() else (timedelta(), wrong)
+
+    def covers(passed):
+        """Tell whether the payment may cover the share, before the bot has looked at the clock and after."""
+        shown = began + passed + after
+        at_once = story.read(unknown_payments.covers_share, payout, now=shown)
+        story.do(clock.witness, Uptime(boot, passed), shown)
+        return at_once, story.read(unknown_payments.covers_share, payout, now=shown)
+
+    story.do(clock.witness, Uptime("same", minute), began + minute + before)
+    story.now = began + 2 * minute + before
+    extra = {"distributions": ["d1"], "client": "ana"}
+    seen(story, lost, extra=extra, status=FAILED, external_id="other")
+    assert covers(3 * minute) == (True, True)
+    assert covers(FAILED_FOR_GOOD - minute) == (True, True)
+    assert covers(FAILED_FOR_GOOD + 4 * minute) == (False, False)
+
+
+def test_what_was_known_before_a_leap_and_had_failed_for_good_stays_so(story, lost):
+    (payout,), began = story.payouts(), story.now
+    story.do(clock.witness, Uptime("a", timedelta()), began)
+    extra = {"distributions": ["d1"], "client": "ana"}
+    seen(story, lost, extra=extra, status=FAILED, external_id="other")
+    for days in (8, 9, 30):  # the last is a leap
+        story.do(
+            clock.witness, Uptime("a", timedelta(days=min(days, 9))), began + timedelta(days=days)
+        )
+    later = began + timedelta(days=30)
+    assert not story.read(unknown_payments.covers_share, payout, now=later)
+    (found,) = story.read(unknown_payments.of_payout, "other")
+    assert found.seen_at == began
 
 
 def test_payment_counts_from_when_it_last_named_another_distribution(story, lost):

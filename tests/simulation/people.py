@@ -152,6 +152,11 @@ class Saver(Person):
         elif self.silent_at is not None and _PAID.search(letter.text):
             self.told_in_vain = letter.text
 
+    def lose_wishes(self) -> None:
+        """Count on no pause and no silence: an older copy lacks them; answers may be about earlier ones."""
+        self.paused_at = self.silent_at = None
+        self._last.clear()
+
     def answer(self, code: str, question: str) -> None:
         """Answer a question; who changes the wallet does that while an invoice for the old wallet is made."""
         if question.startswith(_NEW_WALLET) and self.wallet_before:
@@ -226,6 +231,7 @@ class Operator(Person):
     resumed_at: datetime = BEGIN
     """When the operator has stopped or resumed everything for the last time."""
     _last: str = ""
+    _is_stopping: bool = False
     _confirmed: set[str] = field(default_factory=set)
 
     def wants(self, question: str) -> bool:
@@ -258,8 +264,12 @@ class Operator(Person):
         super().write(text)
         if text in ("pause all", "resume all"):
             self._last = text
-            self.stopped_at = None
+            self.stopped_at, self._is_stopping = None, text == "pause all"
             self.resumed_at = self.time.now()
+
+    def lose_stop(self) -> None:
+        """Count on no pause: an older copy lacks it, and what the bot answers may be about an earlier one."""
+        self.stopped_at, self._is_stopping = None, False
 
     def decide(self) -> None:
         """Answer each open question as somebody who looks at the machine, at LNbits, and asks the clients."""
@@ -301,7 +311,7 @@ class Operator(Person):
             self.asked_of_clock.append(letter.at)
         if _LEAPT.search(letter.text):
             self.time.loop.call_later(self.random.uniform(300, 3_600), self._look_at_clock)
-        if letter.text.startswith(_STOPPED) and self._last == "pause all":
+        if letter.text.startswith(_STOPPED) and self._is_stopping:
             self.stopped_at = letter.at
         done = _CONFIRMED.search(letter.text)
         if done:

@@ -246,9 +246,9 @@ class World:
         self.checker.go_on_with(self.bot.ledger)
         self.relays.must_show_all = True
         self.operator.drop_plans()
-        self.operator.stopped_at = None
+        self.operator.lose_stop()
         for saver in self.savers:
-            saver.paused_at = saver.silent_at = None  # The copy may be older than the wish.
+            saver.lose_wishes()
         delay_s = self.random.uniform(900, 3_600)
         self.loop.call_later(delay_s, lambda: self.operator.record_again(self.savers))
 

@@ -17,9 +17,9 @@ _ROWS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A reading of the rows from `since` on; `of` tells what it was made of."""
+    """A reading of the rows from `since` on, of tables with a fingerprint."""
 
-    of: Hashable
+    fingerprint: Hashable
     since: datetime
     export: Export
 
@@ -30,23 +30,27 @@ class KeptReading:
 
     _kept: _Kept | None = field(default=None, init=False)
 
-    def recall(self, of: Hashable, since: datetime) -> Export | None:
+    def recall(self, fingerprint: Hashable, since: datetime) -> Export | None:
         """Return the last reading's rows from `since` on; None if something differs, or it lacks some.
 
-        `of`: what differs whenever a reading does, as the tables' digests do. If no row was created before
-        `since`, the same Export comes again.
+        `fingerprint`: equal only if the tables are. If no row was created before `since`, the same Export
+        comes again.
         """
         kept = self._kept
-        if kept is None or kept.of != of or kept.since > since:
+        if kept is None or kept.fingerprint != fingerprint or kept.since > since:
             return None
         export = _from(kept.export, since)
+        # Some of it may be about rows from before `since`.
+        is_odd = kept.export.left_out or any(row.others for row in kept.export.cash_outs)
+        if export is not kept.export and is_odd:
+            return None
         self._kept = replace(kept, since=since, export=export)
         return export
 
-    def keep(self, of: Hashable, since: datetime, export: Export) -> None:
+    def keep(self, fingerprint: Hashable, since: datetime, export: Export) -> None:
         """Keep a reading in the place of the last."""
         is_small = len(export.cash_outs) + len(export.cash_ins) <= _ROWS_MAX
-        self._kept = _Kept(of, since, export) if is_small else None
+        self._kept = _Kept(fingerprint, since, export) if is_small else None
 
     def forget(self) -> None:
         """Recall nothing before the next reading."""
@@ -62,11 +66,11 @@ class KeptReading:
         since: datetime,
     ) -> Export:
         """Make an Export as `read_export` does, or recall the last one if each table has the same bytes."""
-        of = tuple(map(_digest, (cash_outs, actions, devices, cash_ins)))
-        export = self.recall(of, since)
+        fingerprint = tuple(map(_digest, (cash_outs, actions, devices, cash_ins)))
+        export = self.recall(fingerprint, since)
         if export is None:
             export = read_export(cash_outs, actions, devices, cash_ins=cash_ins, since=since)
-            self.keep(of, since, export)
+            self.keep(fingerprint, since, export)
         return export
 
 

@@ -77,6 +77,21 @@ def test_later_window_of_the_same_tables_is_cut_out_and_an_earlier_one_parsed(ta
     assert len(parsed) == 2
 
 
+@pytest.mark.parametrize("is_odd", [False, True])
+def test_later_window_of_odd_tables_is_parsed_as_what_is_odd_may_lie_before_it(
+    tables, parsed, is_odd
+):
+    header, *rows = tables["cash_out_txs"].splitlines(keepends=True)
+    if is_odd:
+        tables["cash_out_txs"] = b"".join((header, *rows, rows[0].replace(b"GTQ", b"USD", 1)))
+    kept, whole = KeptReading(), fetch(read_export, tables)
+    assert any(row.others for row in whole.cash_outs) is is_odd
+    created = sorted(row.created_at for row in whole.cash_outs)
+    for since in (BEGINNING, created[9]):
+        assert fetch(kept.read, tables, since) == fetch(read_export, tables, since)
+    assert len(parsed) == 1 + is_odd
+
+
 def test_big_reading_is_not_kept(tables, parsed, monkeypatch):
     monkeypatch.setattr(kept_reading, "_ROWS_MAX", 299)
     kept = KeptReading()

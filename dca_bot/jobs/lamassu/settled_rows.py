@@ -54,7 +54,7 @@ class SettledRows:
             cash_outs=tuple(filter(is_unsettled, looked_at.cash_outs)),
             cash_ins=tuple(filter(is_unsettled, looked_at.cash_ins)),
         )
-        if rest is None:
+        if rest is None:  # The rest lacks what was settled before: those digests stay.
             self._digests = still_settled
         self._last = export, unsettled
         return unsettled
@@ -73,7 +73,10 @@ class SettledRows:
 
 
 def _is_same(one: Export, other: Export) -> bool:
-    """Tell whether two readings are one reading, whose rows were not read anew."""
+    """Tell whether two readings are one reading, whose rows were not read anew.
+
+    Both kinds of rows tell: all empty tuples are one.
+    """
     return one.cash_outs is other.cash_outs and one.cash_ins is other.cash_ins
 
 

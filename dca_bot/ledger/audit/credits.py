@@ -31,21 +31,27 @@ async def audit_credits(database: Database, wallet: Wallet) -> tuple[list[Findin
     Memory holds one client's payouts at a time. A refused invoice key is a note: the payouts to that wallet
     can't be checked. Raise LnbitsUnavailable.
     """
-    findings, notes = list[Finding](), list[Finding]()
+    findings, notes, refused = list[Finding](), list[Finding](), dict[str, int]()
     for client_id in await database.read(_clients):
         expected = await database.read(partial(_expected_credits, client_id=client_id))
         for invoice_key, due in expected.items():
+            if invoice_key in refused:
+                refused[invoice_key] += len(due)
+                continue
             try:
                 wrong = await _wrong(wallet, invoice_key, due)
             except LnbitsRefused:
-                key = f"{invoice_key[:4]}…"
-                notes.append(found(FindingCode.KEY_REFUSED, count=len(due), key=key))
+                refused[invoice_key] = len(due)
                 continue
             for one, credit in wrong:
                 if one.is_by_hand:
                     notes.append(found(FindingCode.SETTLED_BY_HAND, id=short_id(one.payout_id)))
                 else:
                     findings.append(_credit_finding(one, credit))
+    notes += [
+        found(FindingCode.KEY_REFUSED, count=count, key=f"{invoice_key[:4]}…")
+        for invoice_key, count in refused.items()
+    ]
     return findings, notes
 
 

@@ -21,7 +21,7 @@ from dca_bot.ledger.store.instants import micros
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The shares of a payout to be planned, with the payee's number and key; `due_at`: the oldest share's."""
+    """The shares of a payout to be planned, with the payee's id and key; `due_at`: the oldest share's."""
 
     client_id: int
     pubkey: str
@@ -38,6 +38,7 @@ def plan(tx: Tx, client_ids: Iterable[int], *, now: datetime) -> None:
         " CROSS JOIN client ON client.id = value"
         " CROSS JOIN share ON share.client_id = client.id AND payout_id IS NULL"
         " CROSS JOIN distribution ON distribution.id = distribution_id"
+        # A pile's rows stand together.
         " ORDER BY json_each.key, is_commission, at, share.id",
         (json.dumps(list(dict.fromkeys(client_ids))),),
     )
@@ -111,23 +112,21 @@ def _ids(tx: Tx, groups: Sequence[_Group]) -> dict[str, _Group]:
     A key can pass from one client to another with shares of the same distributions: then the second
     client's payout id is derived from key and client number.
     """
-    given, left = dict[str, _Group](), list(groups)
-    for name in ("{0.pubkey}", "{0.pubkey} {0.client_id}"):
-        wanted = [
-            (payout_id(name.format(of), [share.distribution_id for share in of.shares]), of)
-            for of in left
+    wanted = [
+        [
+            payout_id(name, [share.distribution_id for share in of.shares])
+            for name in (of.pubkey, f"{of.pubkey} {of.client_id}")
         ]
-        rows = tx.execute(
-            "SELECT id, client_id, state FROM payout WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps([id_ for id_, _ in wanted]),),
-        )
-        known = {row["id"]: (row["client_id"], row["state"]) for row in rows}
-        left = []
-        for id_, of in wanted:
-            merged = (of.client_id, PayoutState.MERGED)
-            if id_ in given or known.get(id_, merged) != merged:
-                left.append(of)
-            else:
-                given[id_] = of
-    assert not left, "an id belongs to one client and its distributions"
+        for of in groups
+    ]
+    rows = tx.execute(
+        "SELECT id, client_id, state FROM payout WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps([id_ for both in wanted for id_ in both]),),
+    )
+    known = {row["id"]: (row["client_id"], row["state"]) for row in rows}
+    given = dict[str, _Group]()
+    for of, (first, second) in zip(groups, wanted, strict=True):
+        merged = (of.client_id, PayoutState.MERGED)
+        is_free = first not in given and known.get(first, merged) == merged
+        given[first if is_free else second] = of
     return given

@@ -226,8 +226,8 @@ def set_pubkey(tx: Tx, client_id: int, pubkey: str, *, now: datetime) -> None:
 def cross_low(tx: Tx, client_ids: Iterable[int], low_minor: int) -> dict[int, str]:
     """Record the level of some clients' balances (LOW_LEVEL).
 
-    Return, by client, the level to which a balance has just sunk. Each crossing is returned once; a
-    balance that rises can cross again.
+    Return, in the order of `client_ids`, the levels to which balances have just sunk. Each crossing is
+    returned once; a balance that rises can cross again.
     """
     rows = tx.execute(
         f"SELECT client.id, low_told, {LOW_LEVEL} AS level FROM json_each(?)"

@@ -110,10 +110,12 @@ def totals(tx: Tx) -> dict[str, int]:
 
 
 def _ids(tx: Tx, accounts: Iterable[Account]) -> dict[Account, int]:
+    """Return the ids of those accounts that exist."""
     wanted = json.dumps([(account.kind, account.client_id or 0) for account in accounts])
     rows = tx.execute(
         "SELECT account.id, kind, client_id FROM json_each(?) CROSS JOIN account"
-        " ON kind = json_each.value ->> 0 AND coalesce(client_id, 0) = json_each.value ->> 1",
+        " ON kind = json_extract(json_each.value, '$[0]')"
+        " AND coalesce(client_id, 0) = json_extract(json_each.value, '$[1]')",
         (wanted,),
     )
     return {Account(row["kind"], row["client_id"]): row["id"] for row in rows}

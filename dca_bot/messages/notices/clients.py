@@ -98,7 +98,7 @@ class ClientNotices:
     def note_low(
         self, tx: Tx, client_ids: Iterable[int], now: datetime, *, is_cash_back: bool = False
     ) -> None:
-        """Ask for the next deposit the clients whose balance has just become low or used up.
+        """Ask the clients whose balance has just become low or used up for the next deposit.
 
         `is_cash_back`: a client got the balance back in cash, and is not asked once nothing is left.
         """

@@ -66,7 +66,7 @@ async def open_socket(
     if endpoint is None and one_by_one:
         endpoint = await _resolve(url)
     if endpoint is None:
-        # Python forgets the socket of a race that is called off, so one address alone runs none.
+        # Of a race that is called off Python leaves the socket to be collected: an address alone runs none.
         delay_s = None if _is_address(parse_uri(url).host) else _NEXT_ADDRESS_S
         return await _open_at(url, happy_eyeballs_delay=delay_s, **frames)
     fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None, **frames}

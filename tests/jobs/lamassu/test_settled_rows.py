@@ -28,7 +28,7 @@ from ingest_bench import (
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.change import MISSING_MAX
-from dca_bot.core.ports import CashIn, Export
+from dca_bot.core.ports import CashIn, Copy, Export
 from dca_bot.errors import SourceUnavailable
 from dca_bot.faults import SourceFault
 from dca_bot.jobs.lamassu.settled_rows import SettledRows
@@ -182,6 +182,13 @@ class KeepingServer(Server):
         if export != self.last:
             self.last = export
         return self.last
+
+
+class DatabaseServer(KeepingServer):
+    """Gives the same rows in a reading of its own, as a database that says how old it is does."""
+
+    async def fetch(self, since):
+        return replace(await super().fetch(since), copies=(Copy("standby", NOW),))
 
 
 class Worlds:
@@ -340,7 +347,7 @@ async def go_through(steps, server):
 @settings(max_examples=40)
 @given(
     st.lists(st.tuples(STEPS, st.sampled_from([0, 1, 1, 2])), min_size=4, max_size=20),
-    st.sampled_from([Server, KeepingServer]),
+    st.sampled_from([Server, KeepingServer, DatabaseServer]),
 )
 def test_ledger_and_notices_are_as_if_each_row_was_judged_at_each_poll(steps, server):
     asyncio.run(go_through(steps, server()))
@@ -461,6 +468,21 @@ def test_number_written_otherwise_is_looked_at_again():
     unsettled(reading(row))
     settled.settle([row], since=START_AT)
     assert unsettled(reading(other)) == reading(other)
+
+
+def test_same_rows_in_another_reading_are_sifted_once():
+    settled, row, waiting = SettledRows(), cash_out("a", NOW), cash_out("b", NOW)
+    unsettled = partial(settled.unsettled, start_at=START_AT, now=NOW)
+    export = Export((row, waiting), {})
+    unsettled(export)
+    settled.settle([row], since=START_AT)
+    rest = unsettled(export)
+    assert rest.cash_outs == (waiting,)
+    settled.settle([waiting], since=START_AT)
+    other = replace(export, machines={"m": "Market"})
+    assert unsettled(other) == Export((), {"m": "Market"})
+    changed = replace(row, fiat=Decimal(7))
+    assert unsettled(Export((changed, waiting), {})).cash_outs == (changed,)
 
 
 def test_row_that_only_a_full_reading_has_takes_no_memory():

@@ -15,7 +15,9 @@ from dca_bot.faults import LnbitsFault
 from dca_bot.ledger.audit.payments import Invoiced, audit_payments, compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import booking, holds, payouts, transitions, witnesses
 from dca_bot.ledger.payouts.holds import HoldReason
-from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
+from dca_bot.ledger.programme.clients import ADDRESS, INVOICE_KEY, LNURL, Destination
+
+OTHER = Destination(INVOICE_KEY, "b" * 32)
 
 SUCCESS, PENDING, FAILED = PaymentStatus.SUCCESS, PaymentStatus.PENDING, PaymentStatus.FAILED
 
@@ -179,6 +181,36 @@ def test_wallet_that_can_not_be_asked_any_more_is_noted(story, done):
     (note,) = found.notes
     assert note.startswith("What 1 payouts brought can't be checked")
     assert KEY.value not in note
+
+
+def two_done(story, wallet):
+    """Make two clients, the second with this wallet, and bring a payout of 300 sats to DONE for each."""
+    story.client("ana", balance=1000)
+    story.client("ben", balance=1000, destination=wallet)
+    given = story.cash_out("d1", 600, 60)
+    return [story.bring(share.payout_id, "DONE") for share in given.shares]
+
+
+def test_each_clients_wallet_is_held_against_the_clients_own_payouts(story):
+    two = two_done(story, OTHER)
+    for lacks in two:
+        rows = {
+            payout.destination.value: [(payout.attempt.payment_hash, Credit(SUCCESS, 300_000))]
+            for payout in two
+            if payout != lacks
+        }
+        wallets = Wallets(map(story.payment, two), {KEY.value: [], OTHER.value: [], **rows})
+        found = at_once(audit_payments(story.database, wallets))
+        (finding,) = in_english(found.findings)
+        assert finding.startswith(f"Payout {lacks.id[:8]} is paid, the client's wallet has no row")
+        assert found.notes == ()
+
+
+def test_wallet_of_two_clients_that_can_not_be_asked_is_noted_once(story):
+    found = audit(story, source=map(story.payment, two_done(story, KEY)), rows=None)
+    assert found.findings == ()
+    (note,) = found.notes
+    assert note.startswith("What 2 payouts brought can't be checked")
 
 
 def test_what_an_operator_settled_by_hand_is_noted(story):

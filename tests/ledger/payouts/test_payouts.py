@@ -161,6 +161,21 @@ def test_shares_that_add_up_are_paid_in_the_turn_of_the_oldest_sale(story, ana):
     assert (payout.amount_sat, payout.due_at) == (1200, START + timedelta(hours=1))
 
 
+def test_shares_of_many_that_lie_between_each_other_add_up_for_each(story, ana):
+    ben = story.client("ben", balance=10_000, destination=FAR)
+    story.do(clients.set_destination, ana, FAR)
+    story.percent(ana, 5_000)
+    for number in range(4):
+        story.later(hours=1)
+        story.cash_out(f"d{number}", 1_000, 100, commission_sat=800)
+    found = {
+        name: [(payout.amount_sat, len(payout.distribution_ids)) for payout in story.payouts(id_)]
+        for name, id_ in (("ana", ana), ("ben", ben))
+    }
+    assert found == {"ana": [(1_200, 3), (1_000, 2), (1_000, 2)], "ben": [(1_000, 2), (1_000, 2)]}
+    assert story.findings() == ()
+
+
 def wait_alike(story, first):
     """Have the destination of a payout not answer; return why each payout waits then."""
     until = story.now + timedelta(minutes=5)

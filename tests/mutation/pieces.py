@@ -75,9 +75,9 @@ PIECES = {
         ("dca_bot/jobs/payouts/*.py",),
         (
             "tests/jobs/test_job_limits.py",
-            "tests/jobs/payouts",
-            "tests/jobs/test_wrong_clock.py",
             "tests/jobs/test_idle_jobs.py",
+            "tests/jobs/test_wrong_clock.py",
+            "tests/jobs/payouts",
             "tests/jobs/test_job_plans.py",
             _BUSY_DAY,
         ),

@@ -228,6 +228,22 @@ async def test_paused_bot_looks_at_nothing_and_writes_nothing(bench):
     assert bench.wallet.count("lease_rows") == 0
 
 
+async def test_round_that_began_while_all_was_paused_takes_no_lease_and_sends_nothing(bench):
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    await sell(bench)
+    balance_msat = bench.wallet.balance_msat
+
+    async def resume():
+        await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+        return await balance_msat()
+
+    bench.wallet.balance_msat = resume
+    await bench.worker.work_once()
+    assert (await bench.states(), bench.wallet.leases) == (["PLANNED"], [])
+    await bench.worker.work_once()
+    assert await bench.states() == ["DONE"]
+
+
 async def test_idle_bot_writes_nothing(bench):
     await bench.settle(10)
     assert bench.wallet.leases == []

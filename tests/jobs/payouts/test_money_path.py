@@ -448,10 +448,11 @@ async def test_whole_list_is_read_once_more_payments_may_change_than_are_asked_f
 
 @pytest.mark.parametrize(("count", "asked"), [(2, (MARK, 2)), (3, (None, 0))])
 async def test_invoices_that_were_given_up_on_somebodys_word_are_asked_for_too(
-    make_doubted, monkeypatch, count, asked
+    make_due, monkeypatch, count, asked
 ):
     monkeypatch.setattr(reconciling, "_RENEWED_MAX", 2)
-    bench = await make_doubted()
+    bench = await make_due(PLACES[0])
+    bench.wallet.on_pay = bench.wallet.fail
     for _ in range(count - 1):
         await bench.distribute(50_000, 40_000)
     await at(bench, timedelta())

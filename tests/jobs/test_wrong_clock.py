@@ -47,6 +47,12 @@ async def look(bench, passed, wrong=timedelta()):
     await bench.worker.work_once()
 
 
+async def pause(bench):
+    """Return how long the only payout isn't looked at."""
+    (payout,) = await bench.payouts()
+    return payout.try_at - bench.clock.now()
+
+
 @pytest.mark.parametrize("destination", [KEY, PLACE])
 @pytest.mark.parametrize("wrong", [2 * DAY, 400 * DAY])
 async def test_clock_ahead_makes_no_second_invoice_of_one_that_can_still_be_paid(
@@ -56,6 +62,7 @@ async def test_clock_ahead_makes_no_second_invoice_of_one_that_can_still_be_paid
     await look(bench, timedelta())
     for minutes in range(1, 40, 7):
         await look(bench, minutes * MINUTE, wrong)
+        assert timedelta() < await pause(bench) <= 10 * MINUTE
     assert (await bench.states(), set(bench.wallet.sent())) == (["SUBMITTED"], {"lnbc1"})
     # The old request is carried out after all, and the clock is set right.
     bench.wallet.succeed(bench.wallet.last())
@@ -73,8 +80,9 @@ async def test_clock_ahead_at_a_failed_payment_makes_no_second_invoice(make_unse
     bench = await make_unseen(destination)
     bench.wallet.on_pay = bench.wallet.fail
     await look(bench, timedelta())
-    await look(bench, 30 * MINUTE, 2 * DAY)
-    await look(bench, 45 * MINUTE, 3 * DAY)
+    for minutes, wrong in ((30, 2 * DAY), (45, 3 * DAY)):
+        await look(bench, minutes * MINUTE, wrong)
+        assert timedelta() < await pause(bench) <= HOUR
     assert await bench.states() == ["IN_DOUBT"]
 
 

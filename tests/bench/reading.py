@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import sqlite3
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
@@ -38,14 +39,14 @@ async def first_read(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]
 
 
 async def known_rows(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
-    """Poll an export whose rows all are in the ledger, beside csv.reader on the same files."""
+    """Poll an export of known rows and one more sale, beside csv.reader on the same files."""
     export = _export(folder, rows)
     async with _poller(folder, export) as bench:
         await bench.poll(2)
         while True:
             bench.clock.ahead += DAY  # each day's first poll reads everything
-            full = await _poll_of_touched(bench, export)
-            window = await _poll_of_touched(bench, export)
+            full = await _poll_of_changed(bench, export)
+            window = await _poll_of_changed(bench, export)
             await asyncio.sleep(_YOUNG_S)
             await bench.poll()
             idle = await _poll(bench)
@@ -144,8 +145,12 @@ async def _poll(bench: Bench) -> Spent:
     return took
 
 
-async def _poll_of_touched(bench: Bench, export: Path) -> Spent:
-    export.joinpath("cash_out_txs.csv").touch()
+async def _poll_of_changed(bench: Bench, export: Path) -> Spent:
+    """Poll after one more sale: a file's last row under another id."""
+    with export.joinpath("cash_out_txs.csv").open("r+", newline="") as file:
+        header, *_, last = csv.reader(file)
+        last[header.index("id")] = str(uuid.uuid4())
+        csv.writer(file, lineterminator="\n").writerow(last)
     return await _poll(bench)
 
 

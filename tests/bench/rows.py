@@ -40,181 +40,109 @@ class Row:
     measure: str
 
 
+def _rows(
+    measure: str, of: str, sizes: tuple[int, ...], *found: tuple[str, str, str, Goal]
+) -> tuple[Row, ...]:
+    """Make the rows that one work measures: (name, work, unit, goal) of each."""
+    return tuple(
+        Row(name, work, of, unit, goal, sizes, f"bench.{measure}")
+        for name, work, unit, goal in found
+    )
+
+
 _CPU_S, _CPU_MS = "CPU s", "CPU ms"
-_EXPORT = (1_000, 100_000, 1_000_000)
-_KNOWN = (1_000, 10_000, 100_000)
+_CLIENTS = (100, 1_000, 10_000)
 _SHARES = (1_000, 100_000, 1_000_000)
+_KNOWN = (1_000, 10_000, 100_000)
 
 ROWS = (
-    Row(
-        "decide",
-        "a cash-out's shares worked out; floor: the balances read",
+    *_rows(
+        "sharing:distribution",
         "clients",
-        _CPU_MS,
-        Goal(figure=20),
-        (100, 1_000, 10_000),
-        "bench.sharing:distribution",
+        _CLIENTS,
+        ("decide", "a cash-out's shares worked out; floor: the balances read", _CPU_MS, Goal(20)),
+        ("record", "a cash-out shared out, whole; floor: executemany", _CPU_MS, Goal(300)),
     ),
-    Row(
-        "record",
-        "a cash-out shared out, whole; floor: executemany of the same rows",
-        "clients",
-        _CPU_MS,
-        Goal(figure=300),
-        (100, 1_000, 10_000),
-        "bench.sharing:distribution",
-    ),
-    Row(
-        "idle-window",
-        "a poll that finds nothing new; floor: repr of each row",
+    *_rows(
+        "reading:idle_window",
         "rows",
-        _CPU_S,
-        Goal(figure=0.1),
         (140, 1_000, 7_700),
-        "bench.reading:idle_window",
+        (
+            "idle-window",
+            "a poll that finds nothing new; floor: repr of each row",
+            _CPU_S,
+            Goal(0.1),
+        ),
     ),
-    Row(
+    *_rows(
+        "paying:payouts",
         "payouts",
-        "a payout at LNbits, planned to verified; floor: LNbits' two calls",
-        "payouts",
-        "ms",
-        Goal(ratio=1 / 0.95),
         (5, 20, 50),
-        "bench.paying:payouts",
+        ("payouts", "a payout at LNbits; floor: LNbits' two calls", "ms", Goal(ratio=1 / 0.95)),
     ),
-    Row(
-        "balance",
-        "an answer to balance, NIP-17, 32 in flight; floor: a bot that only answers",
+    *_rows(
+        "answering:balances",
         "questions",
-        _CPU_MS,
-        Goal(figure=1.3),
         (50, 250, 1_000),
-        "bench.answering:balances",
+        ("balance", "`balance`, 32 in flight; floor: a bot that only answers", _CPU_MS, Goal(1.3)),
     ),
-    Row(
-        "bytes",
-        "room of a share in the ledger; floor: the same rows without indexes",
+    *_rows(
+        "whole_ledger:room",
         "shares",
-        "bytes",
-        Goal(figure=900),
         _SHARES,
-        "bench.whole_ledger:room",
+        ("bytes", "room of a share in the ledger; floor: without indexes", "bytes", Goal(900)),
     ),
-    Row(
-        "record-history",
-        "as record, 1,000 clients with a history; floor: executemany",
+    *_rows(
+        "sharing:with_history",
         "shares",
-        _CPU_MS,
-        Goal(figure=40),
         _SHARES,
-        "bench.sharing:with_history",
+        ("record-history", "as record, 1,000 clients; floor: executemany", _CPU_MS, Goal(40)),
     ),
-    Row(
-        "backup",
-        "the day's copy; floor: SQLite's backup",
+    *_rows(
+        "whole_ledger:backup",
         "shares",
-        _CPU_S,
-        Goal(figure=6),
         _SHARES,
-        "bench.whole_ledger:backup",
+        ("backup", "the day's copy; floor: SQLite's backup", _CPU_S, Goal(6)),
     ),
-    Row(
-        "export",
-        "the ledger as CSV; floor: csv.writer on the tables",
+    *_rows(
+        "whole_ledger:export",
         "shares",
-        _CPU_S,
-        Goal(figure=30),
         _SHARES,
-        "bench.whole_ledger:export",
+        ("export", "the ledger as CSV; floor: csv.writer on the tables", _CPU_S, Goal(30)),
     ),
-    Row(
-        "audit",
-        "the chat's audit; floor: each row looked at once",
+    *_rows(
+        "whole_ledger:audit",
         "shares",
-        _CPU_S,
-        Goal(figure=10),
         _SHARES,
-        "bench.whole_ledger:audit",
+        ("audit", "the chat's audit; floor: each row looked at once", _CPU_S, Goal(10)),
+        ("audit-memory", "a process that audits; floor: that looks", "MiB", Goal(100)),
     ),
-    Row(
-        "audit-memory",
-        "memory of a process that audits; floor: each row once",
+    *_rows(
+        "running:memory",
         "shares",
-        "MiB",
-        Goal(figure=100),
         _SHARES,
-        "bench.whole_ledger:audit",
+        ("memory-start", "a bot after its start; floor: its modules", "MiB", Goal(80)),
+        ("memory-all", "its most, everything asked and paid; floor: started", "MiB", Goal(150)),
     ),
-    Row(
-        "memory-start",
-        "a bot that reads over SSH, started; floor: its modules loaded",
-        "shares",
-        "MiB",
-        Goal(figure=80),
-        _SHARES,
-        "bench.running:memory",
-    ),
-    Row(
-        "memory-all",
-        "its most, once everything was asked and paid; floor: started",
-        "shares",
-        "MiB",
-        Goal(figure=150),
-        _SHARES,
-        "bench.running:memory",
-    ),
-    Row(
-        "reread",
-        "all known rows read again, as once a day; floor: csv.reader",
+    *_rows(
+        "reading:known_rows",
         "rows",
-        _CPU_S,
-        Goal(ratio=3),
         _KNOWN,
-        "bench.reading:known_rows",
+        ("reread", "all known rows read again; floor: csv.reader", _CPU_S, Goal(ratio=3)),
+        ("reread-window", "a poll of a changed file; floor: csv.reader", _CPU_S, Goal(ratio=3)),
+        ("idle-folder", "a poll of an unchanged folder; floor: csv.reader", _CPU_S, Goal(0.1, 3)),
     ),
-    Row(
-        "reread-window",
-        "a poll of files written again; floor: csv.reader",
+    *_rows(
+        "reading:first_read",
         "rows",
-        _CPU_S,
-        Goal(ratio=3),
-        _KNOWN,
-        "bench.reading:known_rows",
-    ),
-    Row(
-        "idle-folder",
-        "a poll of an unchanged folder; floor: csv.reader",
-        "rows",
-        _CPU_S,
-        Goal(figure=0.1, ratio=3),
-        _KNOWN,
-        "bench.reading:known_rows",
-    ),
-    Row(
-        "first-read",
-        "an export read into an empty ledger; floor: csv.reader, one bulk insert",
-        "rows",
-        _CPU_S,
-        Goal(ratio=5),
-        _EXPORT,
-        "bench.reading:first_read",
-    ),
-    Row(
-        "read-stall",
-        "the event loop's longest stall meanwhile; floor: beside a thread with that",
-        "rows",
-        "ms",
-        Goal(figure=50),
-        _EXPORT,
-        "bench.reading:first_read",
-    ),
-    Row(
-        "read-memory",
-        "memory of a process that does so; floor: of one that does that",
-        "rows",
-        "MiB",
-        Goal(figure=150),
-        _EXPORT,
-        "bench.reading:first_read",
+        (1_000, 100_000, 1_000_000),
+        (
+            "first-read",
+            "into an empty ledger; floor: csv.reader, bulk insert",
+            _CPU_S,
+            Goal(ratio=5),
+        ),
+        ("read-stall", "the loop's longest wait meanwhile; floor: beside that", "ms", Goal(50)),
+        ("read-memory", "a process that does so; floor: that does that", "MiB", Goal(150)),
     ),
 )

@@ -1,5 +1,7 @@
 """`make bench`: every row is measured, picked and printed, and JSON has the same."""
 
+from pathlib import Path
+
 import pytest
 
 from bench.results import Result, read_json, table, verdict
@@ -59,6 +61,12 @@ def row_named(name):
 
 def test_no_row_is_lost():
     assert tuple(row.name for row in ROWS) == NAMES
+
+
+def test_page_of_figures_has_each_row():
+    page = Path(__file__).parents[2] / "docs" / "scale.md"
+    shown = {line[0] for line in cells(page.read_text(encoding="utf-8")) if line}
+    assert shown >= set(NAMES)
 
 
 @pytest.mark.parametrize(("work", "of", "size"), WORKS)

@@ -31,17 +31,14 @@ NAMES = (
     "read-memory",
 )
 TINY = {"payouts": 1, "balance": 5, "bytes": 100, "record-history": 100, "memory-start": 100}
-OUTSIDE = {
-    "payouts": pytest.mark.outside,
-    "memory-start": (pytest.mark.outside, pytest.mark.slow(40)),
-}
+QUICK = ("decide", "bytes")
 WORKS = [
     pytest.param(
         work,
         of,
         TINY.get(of[0].name, 50),
         id=of[0].name,
-        marks=OUTSIDE.get(of[0].name, ()),
+        marks=() if of[0].name in QUICK else pytest.mark.long,
     )
     for work, _, of in works(ROWS, ["small"])
 ]

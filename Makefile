@@ -2,7 +2,7 @@
 # make demo    shows the main job end to end; STAY=1 keeps everything running at the end
 # make test    format check, lint, types, import rules and all tests
 # make quick   the same checks and the tests that need nothing but Python, in about a minute
-# make test-long   the tests that are too long for every change: another seed of the kills
+# make test-long   the tests that are too long for every change: more kills, zones, outages and examples, and each work of the bench
 # make golden  writes anew what people read in tests/data/golden, after a text was changed
 # make format  brings the code into shape
 # make bench   prints one table of what works cost beside a floor, on real parts: hours; SIZE=small or middle, ROWS=decide,audit,

@@ -182,7 +182,7 @@ def kinds_told(texts, name):
     return [kind for text in about for kind in KINDS if f": {kind}" in text]
 
 
-@pytest.mark.slow(260)
+@pytest.mark.long
 async def test_outage_of_everything_is_told_once_for_each_part_with_one_all_clear(make_lines):
     """Takes four minutes: one to raise the alarms, two until a part that is back counts as back.
 

@@ -520,11 +520,19 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.pytestmark = [pytest.mark.slow(30)]
-TestLedger.settings = settings(
-    max_examples=100,
+class LongLedgerMachine(LedgerMachine):
+    """The same, for a run of many examples."""
+
+
+SETTINGS = settings(
+    max_examples=50,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+TestLedger = LedgerMachine.TestCase
+TestLedger.pytestmark = [pytest.mark.slow(20)]
+TestLedger.settings = SETTINGS
+TestLongLedger = LongLedgerMachine.TestCase
+TestLongLedger.pytestmark = [pytest.mark.long]
+TestLongLedger.settings = settings(SETTINGS, max_examples=500)

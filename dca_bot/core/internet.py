@@ -35,6 +35,19 @@ def is_public(text: str) -> bool:
     )
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host is named by an IP address.
+
+    >>> is_address("::1"), is_address("a.example")
+    (True, False)
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def public_addresses(found: Iterable[str]) -> tuple[str, ...]:
     """Return a host's public addresses in the order to try, without repetitions."""
     return by_turns(address for address in found if is_public(address))

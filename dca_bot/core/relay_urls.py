@@ -1,10 +1,9 @@
 """Relay URLs: one form for comparison, and which URLs can lead to a relay of the public internet."""
 
 from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from dca_bot.core.internet import is_public
+from dca_bot.core.internet import is_address, is_public
 
 _URL_CHARS_MAX = 200
 _KNOWN_MAX = 4_096
@@ -42,11 +41,9 @@ def may_be_public(url: str) -> bool:
     host = parts.hostname or ""
     if parts.scheme != "wss":
         return False
-    try:
-        ip_address(host)
-    except ValueError:
-        return "." in host and not host.endswith(_PRIVATE_ENDINGS)
-    return is_public(host)
+    if is_address(host):
+        return is_public(host)
+    return "." in host and not host.endswith(_PRIVATE_ENDINGS)
 
 
 @lru_cache(_KNOWN_MAX)

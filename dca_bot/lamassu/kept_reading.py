@@ -40,9 +40,7 @@ class KeptReading:
         if kept is None or kept.fingerprint != fingerprint or kept.since > since:
             return None
         export = _from(kept.export, since)
-        # Some of it may be about rows from before `since`.
-        is_odd = kept.export.left_out or any(row.others for row in kept.export.cash_outs)
-        if export is not kept.export and is_odd:
+        if export is not kept.export and _is_odd(kept.export):
             return None
         self._kept = replace(kept, since=since, export=export)
         return export
@@ -81,6 +79,11 @@ def _from(export: Export, since: datetime) -> Export:
     if (len(cash_outs), len(cash_ins)) == (len(export.cash_outs), len(export.cash_ins)):
         return export
     return replace(export, cash_outs=cash_outs, cash_ins=cash_ins)
+
+
+def _is_odd(export: Export) -> bool:
+    """Tell whether a reading says something that may be about rows from before a later instant."""
+    return bool(export.left_out) or any(row.others for row in export.cash_outs)
 
 
 def _digest(file: IO[bytes] | None) -> bytes:

@@ -1,10 +1,8 @@
 """Clients who ask for their balance over NIP-17, all at once, beside a bot that only answers."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from reach.bot import Bot
 from reach.hoard import Hoard
-from reach.hostile import Scene
+from reach.hostile import Scene, started
 
 from bench.spending import Sample, cpu_s_of
 from dca_bot.core.ports import DmProtocol, OutgoingMessage
@@ -24,6 +22,7 @@ _IN_FLIGHT = 32
 _EACH = 5
 """So many questions of each client in a round: in seven rounds the bot takes 40 for no flood."""
 _LIMIT_S = 300
+_ECHO = Path(__file__).with_name("echo.py")
 
 
 @dataclass
@@ -49,7 +48,7 @@ async def balances(folder: Path, count: int) -> AsyncIterator[dict[str, Sample]]
             scene = Scene(Path(name), relay, url, key.nsec(), npub(generate().public_key), None)
             await _add_clients(scene, people)
             echo = generate(random)
-            async with scene.bot() as own, _echo(url, echo) as floor:
+            async with scene.bot() as own, started(_ECHO, url, echo.nsec()) as floor:
                 while not all(relay.is_read_by(one.public_key) for one in (key, echo)):  # noqa: ASYNC110 - the relay sets no event
                     await asyncio.sleep(0.05)
                 await _ask(
@@ -106,25 +105,3 @@ async def _add_clients(scene: Scene, people: Sequence[SecretKey]) -> None:
         find_endpoint=None,
     )
     await bot.prepare({f"c{place}": one.public_key for place, one in enumerate(people)}, {})
-
-
-@asynccontextmanager
-async def _echo(relay: str, key: SecretKey) -> AsyncIterator[int]:
-    """Have the bot run that only answers; yield the process's id."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("echo.py")),
-        relay,
-        key.nsec(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"started\n"
-        yield process.pid
-        process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()

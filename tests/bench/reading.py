@@ -14,7 +14,7 @@ from big_export import write_export
 from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, Bench, Server, cash_out
 from scaffold import open_in_thread
 
-from bench.spending import Sample, Spent, alone, spent, spent_beside_loop
+from bench.spending import Sample, Spent, alone, cpu_sample, spent, spent_beside_loop
 from dca_bot.core.cash_out import Action
 from dca_bot.lamassu.directory import DirectorySource
 
@@ -32,7 +32,7 @@ async def first_read(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]
         own, floor = alone(_first_poll, export), alone(_bulk_insert, export)
         times = own.cpu_s, own.wall_s
         yield {
-            "first-read": Sample(own.cpu_s, floor.cpu_s, *times),
+            "first-read": cpu_sample(own, floor),
             "read-stall": Sample(own.stall_ms, floor.stall_ms, *times),
             "read-memory": Sample(own.peak_mib, floor.peak_mib, *times),
         }
@@ -53,7 +53,7 @@ async def known_rows(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]
             with spent() as floor:
                 _read_bare(export)
             yield {
-                name: Sample(own.cpu_s, floor.cpu_s, own.cpu_s, own.wall_s)
+                name: cpu_sample(own, floor)
                 for name, own in (
                     ("reread", full),
                     ("reread-window", window),
@@ -75,7 +75,7 @@ async def idle_window(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample
             with spent() as floor:
                 for row in bench.server.rows.values():
                     repr(row)
-            yield {"idle-window": Sample(idle.cpu_s, floor.cpu_s, idle.cpu_s, idle.wall_s)}
+            yield {"idle-window": cpu_sample(idle, floor)}
 
 
 def _export(folder: Path, rows: int) -> Path:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from here import Here
 from scaffold import cash_out_row, open_ledger
 
-from bench.spending import Sample, Spent, spent
+from bench.spending import Sample, Spent, cpu_sample, spent
 from bench.whole_ledger import filled
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.ledger.distributions import cash_outs, flow_mode
@@ -63,10 +63,11 @@ async def _shared_out(data: Path, count: int) -> AsyncIterator[tuple[Sample, Sam
 
             statements = await _rehearse(bare, distribute)
             yield (
-                _sample(await _read(own, amounts), await _read_bare(own)),
-                _sample(
+                cpu_sample(await _read(own, amounts), await _read_bare(own), in_one_s=1000),
+                cpu_sample(
                     await _transacted(own, distribute),
                     await _transacted(bare, lambda tx, done=statements: _write_bare(tx, done)),
+                    in_one_s=1000,
                 ),
             )
     finally:
@@ -156,10 +157,6 @@ async def _rehearse(database: Database, work: Callable[[Tx], None]) -> dict[str,
 def _write_bare(tx: Tx, statements: dict[str, list[tuple]]) -> None:
     for sql, rows in statements.items():
         tx.executemany(sql, rows)
-
-
-def _sample(own: Spent, floor: Spent) -> Sample:
-    return Sample(own.cpu_s * 1000, floor.cpu_s * 1000, own.cpu_s, own.wall_s)
 
 
 def _add_clients(tx: Tx, count: int) -> None:

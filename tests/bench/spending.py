@@ -34,6 +34,11 @@ class Spent:
     peak_mib: float = 0.0
 
 
+def cpu_sample(own: Spent, floor: Spent, *, in_one_s: int = 1) -> Sample:
+    """Return a round of a row of CPU time; `in_one_s`: how many of the row's units are a second."""
+    return Sample(own.cpu_s * in_one_s, floor.cpu_s * in_one_s, own.cpu_s, own.wall_s)
+
+
 @contextmanager
 def spent() -> Iterator[Spent]:
     """Measure what is done inside."""

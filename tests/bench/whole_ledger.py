@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ledger.big_ledger import fill
 
-from bench.spending import Sample, Spent, alone, spent
+from bench.spending import Sample, Spent, alone, cpu_sample, spent
 from dca_bot.ledger.audit.audit import audit_beside
 from dca_bot.ledger.reports.export import Form, export_ledger
 from dca_bot.ledger.store.backups import copy_ledger
@@ -40,7 +40,7 @@ async def backup(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
     data = await filled(folder, shares)
     while True:
         own, floor = (_spent_on(work, data, folder / "out") for work in (_copy, _copy_bare))
-        yield {"backup": Sample(own.cpu_s, floor.cpu_s, own.cpu_s, own.wall_s)}
+        yield {"backup": cpu_sample(own, floor)}
 
 
 async def export(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
@@ -48,7 +48,7 @@ async def export(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
     data = await filled(folder, shares)
     while True:
         own, floor = (_spent_on(work, data, folder / "out") for work in (_export, _export_bare))
-        yield {"export": Sample(own.cpu_s, floor.cpu_s, own.cpu_s, own.wall_s)}
+        yield {"export": cpu_sample(own, floor)}
 
 
 async def audit(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
@@ -57,7 +57,7 @@ async def audit(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
     while True:
         own, floor = (alone(_spent_on, work, data, folder / "out") for work in (_audit, _look))
         yield {
-            "audit": Sample(own.cpu_s, floor.cpu_s, own.cpu_s, own.wall_s),
+            "audit": cpu_sample(own, floor),
             "audit-memory": Sample(own.peak_mib, floor.peak_mib, own.cpu_s, own.wall_s),
         }
 

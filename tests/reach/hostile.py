@@ -77,6 +77,29 @@ class Volume:
         )
 
 
+@asynccontextmanager
+async def started(program: Path, *words: str) -> AsyncIterator[int]:
+    """Have a program run that says `started`, and ends with its input; yield the process's id."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(program),
+        *words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"started\n"
+        yield process.pid
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @dataclass
 class Scene:
     """A relay that keeps and sends everything, the bot in a process of its own, and a client's app."""
@@ -101,24 +124,8 @@ class Scene:
             "operator": self.operator,
             "client": "" if place.exists() else self.client.pubkey,
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(Path(__file__).with_name("alone.py")),
-            json.dumps(given),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            assert process.stdout is not None
-            assert process.stdin is not None
-            assert await asyncio.wait_for(process.stdout.readline(), 30) == b"started\n"
-            yield process.pid
-            process.stdin.close()
-            assert await asyncio.wait_for(process.wait(), 30) == 0
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        async with started(Path(__file__).with_name("alone.py"), json.dumps(given)) as process:
+            yield process
 
     async def ask(self) -> float:
         """Have the client ask, and return how long the answer took."""

@@ -8,7 +8,6 @@ import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,7 +15,7 @@ from websockets.exceptions import InvalidMessage
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from dca_bot.core.internet import by_turns
+from dca_bot.core.internet import by_turns, is_address
 
 OPEN_LIMIT_S = 10
 _ADDRESS_LIMIT_S = 2
@@ -67,7 +66,7 @@ async def open_socket(
         endpoint = await _resolve(url)
     if endpoint is None:
         # Of a race that is called off Python leaves the socket to be collected: an address alone runs none.
-        delay_s = None if _is_address(parse_uri(url).host) else _NEXT_ADDRESS_S
+        delay_s = None if is_address(parse_uri(url).host) else _NEXT_ADDRESS_S
         return await _open_at(url, happy_eyeballs_delay=delay_s, **frames)
     fixed: dict[str, Any] = {"port": endpoint.port, "proxy": None, **frames}
     *others, last = endpoint.hosts
@@ -88,14 +87,6 @@ async def _resolve(url: str) -> Endpoint | None:
         place.host, place.port, type=socket.SOCK_STREAM
     )
     return Endpoint(by_turns(str(address[0]) for *_, address in found), place.port)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _open_at(url: str, *, limit_s: float = OPEN_LIMIT_S, **place: Any) -> ClientConnection:

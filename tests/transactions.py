@@ -1,16 +1,16 @@
-"""Counts the transactions of a database."""
+"""Counts the transactions that a database is asked for."""
 
 from contextlib import contextmanager
 
 
 @contextmanager
 def counted(database):
-    """List the beginnings of the transactions that a database runs meanwhile."""
+    """Yield a list that gets the transaction's kind, as each is handed in: "read" or "write"."""
     run, begun = database._run, []
 
-    async def noted(work, *, begin):
-        begun.append(begin)
-        return await run(work, begin=begin)
+    async def noted(one):
+        begun.append("write" if one.writes else "read")
+        return await run(one)
 
     database._run = noted
     try:

@@ -77,8 +77,8 @@ class Outbox:
     async def _start_due(self, group: asyncio.TaskGroup) -> datetime | None:
         """Start sending the messages that leave now; return when the first of the others is due."""
         picked, next_at = await self.database.read(self._pick)
-        for message in picked:
-            task = group.create_task(self._deliver(message))
+        for message, recipient in picked:
+            task = group.create_task(self._deliver(message, recipient))
             self._busy_with(message)[message.recipient] = task
             # A task that is cancelled before its first step runs no `finally` of its own.
             task.add_done_callback(partial(self._end, message))
@@ -94,14 +94,14 @@ class Outbox:
             if pubkey in busy:
                 busy[pubkey].cancel()
 
-    def _pick(self, tx: Tx) -> tuple[list[OutboxMessage], datetime | None]:
+    def _pick(self, tx: Tx) -> tuple[list[tuple[OutboxMessage, _Recipient]], datetime | None]:
         """Choose the messages that leave now, the urgent first, one for each person; and find the next try.
 
         One more message for each person is tried again: a message that a relay has, without counting.
         """
         now, picked, next_at = self.clock.now(), list[OutboxMessage](), outbox.next_try_at(tx)
         if next_at is None or next_at > now:
-            return picked, next_at
+            return [], next_at
         for urgency, room in ROOM.items():
             busy = (*self._busy, *(message.recipient for message in picked))
             limit = room - len(busy)
@@ -109,16 +109,16 @@ class Outbox:
         limit, busy = RETRIES_MAX - len(self._retrying), tuple(self._retrying)
         picked += outbox.taken_and_due(tx, now, limit=limit, busy=busy)
         self.signals.leaving.update(message.id for message in picked)
-        return picked, next_at
+        return [(message, self._recipient(tx, message)) for message in picked], next_at
 
     def _pause_s(self, next_at: datetime | None) -> float:
         if self._busy or self._retrying:
             return SLEEP_MAX_S  # The end of each rings.
         return pause_until(self.clock.now(), next_at)
 
-    async def _deliver(self, message: OutboxMessage) -> None:
+    async def _deliver(self, message: OutboxMessage, recipient: _Recipient) -> None:
         try:
-            await self._send(message)
+            await self._send(message, recipient)
         except sqlite3.Error:
             raise
         except Exception as error:  # noqa: BLE001 - one message must not keep the others back
@@ -136,10 +136,9 @@ class Outbox:
         self.signals.leaving.discard(message.id)
         self.signals.outbox.ring()
 
-    async def _send(self, message: OutboxMessage) -> None:
+    async def _send(self, message: OutboxMessage, recipient: _Recipient) -> None:
         if await self._is_expired(message):
             return
-        recipient = await self.database.read(lambda tx: self._recipient(tx, message))
         if not recipient.is_stranger:
             self.lists.want(message.recipient)
         message = await self._with_event(message, recipient)
@@ -188,7 +187,10 @@ class Outbox:
             )
         )
         kept = event if protocol is DmProtocol.NIP04 else None
-        await self.database.transact(lambda tx: outbox.fix_protocol(tx, message, protocol, kept))
+        if kept is not None or protocol is not message.protocol:
+            await self.database.transact(
+                lambda tx: outbox.fix_protocol(tx, message, protocol, kept)
+            )
         return replace(message, protocol=protocol, event=event)
 
     def _route(self, message: OutboxMessage, recipient: _Recipient) -> Route:

@@ -42,7 +42,7 @@ async def test_poll_that_finds_nothing_new_is_two_transactions(make_ingest):
     await ingest.poll(2)
     with counted(ingest.database) as begun:
         await ingest.poll()
-    assert sorted(begun) == ["BEGIN", "BEGIN IMMEDIATE"]
+    assert sorted(begun) == ["read", "write"]
 
 
 async def test_round_without_payouts_is_two_transactions(bench):

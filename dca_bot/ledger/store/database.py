@@ -1,7 +1,8 @@
 """The ledger's file: one writer, durable transactions.
 
 A transaction is one plain function, run whole in the database's thread. The function can't await, so no
-statement of another transaction comes between. A crash leaves the whole transaction or nothing.
+statement of another transaction comes between. A crash leaves the whole transaction or nothing. Transactions
+that wait at the same time can share a COMMIT (`shared_commits`).
 """
 
 import sqlite3
@@ -19,6 +20,7 @@ from dca_bot.ledger.store.ledger_files import (
     refuse_foreign_wal,
 )
 from dca_bot.ledger.store.migrate import migrate, refuse_other_version
+from dca_bot.ledger.store.shared_commits import SharedCommits, Transaction
 
 T = TypeVar("T")
 Tx = sqlite3.Connection
@@ -52,18 +54,20 @@ class Database:
     def __init__(self, connection: Connection, exits: AsyncExitStack) -> None:
         self._connection = connection
         self._exits = exits
+        self._commits = SharedCommits()
 
     async def transact(self, work: Callable[[Tx], T]) -> T:
         """Run `work` as one durable transaction, and return the result.
 
         An exception out of `work` undoes the whole transaction, and is raised here. Raise sqlite3.Error
         if SQLite fails, for example because the disk is full or another program locks the file.
+        `work` can be called a second time: what a first call had done in the ledger is undone then.
         """
-        return await self._run(work, begin="BEGIN IMMEDIATE")
+        return await self._run(Transaction(work, writes=True))
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on one consistent state of the ledger, and return the result; errors as `transact`."""
-        return await self._run(work, begin="BEGIN")
+        return await self._run(Transaction(work, writes=False))
 
     async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
         """Bring the schema to this program's version; errors and `keep_copy` as for `migrate.migrate`."""
@@ -73,8 +77,15 @@ class Database:
         """Wait for the transactions handed in before, close the file, release the lock."""
         await self._exits.aclose()
 
-    async def _run(self, work: Callable[[Tx], T], *, begin: str) -> T:
-        return await self._connection.run(lambda tx: _whole(tx, work, begin=begin))
+    async def _run(self, one: Transaction[T]) -> T:
+        self._commits.hand_in(one)
+        try:
+            await self._connection.run(self._commits.run)
+        except (ValueError, sqlite3.Error):
+            # A database that was closed meanwhile may have run the transaction all the same.
+            if not one.has_run:
+                raise
+        return one.result()
 
 
 async def open_database(
@@ -179,19 +190,6 @@ def _set_up(tx: Tx, *, durable: bool) -> None:
     if durable:
         tx.execute("PRAGMA journal_mode = WAL")
         tx.execute("PRAGMA synchronous = FULL")
-
-
-def _whole(tx: Tx, work: Callable[[Tx], T], *, begin: str) -> T:
-    """Run `work` between `begin` and COMMIT; roll back and raise if anything fails."""
-    tx.execute(begin)
-    try:
-        result = work(tx)
-        tx.execute("COMMIT")
-    except BaseException:
-        if tx.in_transaction:
-            tx.execute("ROLLBACK")
-        raise
-    return result
 
 
 def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:

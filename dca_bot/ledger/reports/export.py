@@ -9,7 +9,7 @@ import csv
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,8 @@ _TO_SECONDS = len("2026-03-01T12:00:00")
 _MSAT_DIGITS = 3
 _PERCENT_DIGITS = 2
 _Write = Callable[[Any], str]
+"""Writes a value of a column."""
+"""Writes a value of a column; None for a column whose values stand as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,6 @@ def neutral(text: str) -> str:
     >>> neutral("=1+1")
     "'=1+1"
     """
-    if text[:1].isalnum():  # most texts, and quickly seen
-        return text
     return f"'{text}" if text.strip(" ").startswith(_FORMULA_STARTS) else text
 
 
@@ -157,7 +157,8 @@ def _write_all(tx: sqlite3.Connection, folder: Path, form: Form) -> Mapping[str,
             descriptor = make_private_file(path)
             written.append(path)
             # With a mark that it is UTF-8, without which Excel spoils names like Núñez.
-            with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write("\ufeff")
                 counts[table.name] = _write(tx, table, file, form)
     except BaseException:
         for path in written:
@@ -184,13 +185,19 @@ def _write(tx: sqlite3.Connection, table: Table, file: TextIO, form: Form) -> in
     return count
 
 
-def _written(column: Sequence[Any], write: _Write) -> Iterator[str | None]:
-    """Write a column's values; None stays, and what stands in many rows is written once."""
+def _written(column: Sequence[Any], write: _Write | None) -> Iterable[str | int | None]:
+    """Write a column's values; None stays, and what is worked out for many rows is worked out once."""
+    if write is None:
+        # Most are numbers, or texts that begin like a word: no function is called for them.
+        return [
+            neutral(value) if isinstance(value, str) and not value[:1].isalnum() else value
+            for value in column
+        ]
     texts = {value: write(value) for value in set(column) if value is not None}
     return map(texts.get, column)
 
 
-def _columns(name: str, form: Form) -> list[tuple[str, _Write]]:
+def _columns(name: str, form: Form) -> list[tuple[str, _Write | None]]:
     """Return header and writer of each column that a query's column becomes."""
     stem, _, unit = name.rpartition("_")
     match unit:
@@ -200,13 +207,13 @@ def _columns(name: str, form: Form) -> list[tuple[str, _Write]]:
             decimal = partial(plain_decimal, digits=minor_digits(form.currency))
             return [(f"{stem}_{form.currency}", decimal)]
         case "whole":
-            return [(f"{stem}_{form.currency}", _plain)]
+            return [(f"{stem}_{form.currency}", None)]
         case "bp":
             return [(stem, partial(plain_decimal, digits=_PERCENT_DIGITS))]
         case "msat":
             return [(f"{stem}_sat", partial(plain_decimal, digits=_MSAT_DIGITS))]
         case _:
-            return [(name, _plain)]
+            return [(name, None)]
 
 
 def _utc(at_us: int) -> str:
@@ -215,7 +222,3 @@ def _utc(at_us: int) -> str:
 
 def _local(timezone: ZoneInfo, at_us: int) -> str:
     return instant(at_us).astimezone(timezone).isoformat(" ", "seconds")[:_TO_SECONDS]
-
-
-def _plain(value: int | str) -> str:
-    return neutral(value) if isinstance(value, str) else str(value)

@@ -21,6 +21,8 @@ from dca_bot.nostr.keys import SecretKey, generate, npub
 _IN_FLIGHT = 32
 _EACH = 5
 """So many questions of each client in a round: in seven rounds the bot takes 40 for no flood."""
+_ROWS = ("balance", "balance-wait")
+"""An answer's CPU time, and the time from one answer to the next."""
 _LIMIT_S = 300
 _ECHO = Path(__file__).with_name("echo.py")
 
@@ -55,13 +57,12 @@ async def balances(folder: Path, count: int) -> AsyncIterator[dict[str, Sample]]
                     relay, people, key.public_key, own
                 )  # the first answers make themselves ready
                 while True:
-                    cpu_s, wall_s = await _ask(relay, people, key.public_key, own)
-                    floor_s, _ = await _ask(relay, people, echo.public_key, floor)
-                    asked = len(people) * _EACH
+                    own_s = await _ask(relay, people, key.public_key, own)
+                    floor_s = await _ask(relay, people, echo.public_key, floor)
+                    of_all = 1000 / (len(people) * _EACH)
                     yield {
-                        "balance": Sample(
-                            cpu_s * 1000 / asked, floor_s * 1000 / asked, cpu_s, wall_s
-                        )
+                        row: Sample(figure * of_all, bare * of_all, *own_s)
+                        for row, figure, bare in zip(_ROWS, own_s, floor_s, strict=True)
                     }
 
 

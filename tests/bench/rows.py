@@ -85,6 +85,7 @@ ROWS = (
         "questions",
         (50, 250, 1_000),
         ("balance", "`balance`, 32 in flight; floor: a bot that only answers", _CPU_MS, Goal(1.3)),
+        ("balance-wait", "from answer to answer; floor: as balance", "ms", Goal(ratio=1 / 0.9)),
     ),
     *_rows(
         "whole_ledger:room",

@@ -15,6 +15,7 @@ NAMES = (
     "idle-window",
     "payouts",
     "balance",
+    "balance-wait",
     "bytes",
     "record-history",
     "backup",

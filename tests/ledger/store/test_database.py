@@ -16,7 +16,7 @@ from dca_bot.ledger.programme import clients, machine_cash, machines
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Got
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import open_database
+from dca_bot.ledger.store.database import connect_to_read, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import VERSION, run_script
 
@@ -389,6 +389,27 @@ async def test_a_long_reading_does_not_stop_a_running_bot(database, folder):
     go_on.set()
     assert await reading == ("1", "1")
     await reader.aclose()
+
+
+async def test_what_grew_beside_a_long_reading_is_given_back(folder, monkeypatch):
+    monkeypatch.setattr("dca_bot.ledger.store.database._WAL_KEPT_BYTES", 100_000)
+    database = await open_database(folder)
+    wal = folder / f"{LEDGER_FILE}-wal"
+
+    async def write(times):
+        for number in range(times):
+            await database.transact(
+                lambda tx, digit=str(number % 10): bot_state.put(tx, "big", digit * 200_000)
+            )
+
+    with closing(connect_to_read(folder / LEDGER_FILE)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM fact").fetchall()
+        await write(30)
+        assert wal.stat().st_size > 4_000_000
+    await write(3)
+    assert wal.stat().st_size < 500_000
+    await database.aclose()
 
 
 async def test_a_reader_can_write_nothing(database, folder):

@@ -26,6 +26,8 @@ T = TypeVar("T")
 Tx = sqlite3.Connection
 """The connection inside a transaction, as `Database.transact` and `Database.read` hand it to a function."""
 
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
+"""What stays of the WAL's file once its content is in the ledger: it grows while a long reading goes on."""
 _ACCESS_ERRORS = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -190,6 +192,7 @@ def _set_up(tx: Tx, *, durable: bool) -> None:
     if durable:
         tx.execute("PRAGMA journal_mode = WAL")
         tx.execute("PRAGMA synchronous = FULL")
+        tx.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
 
 
 def _not_opened(data_dir: Path, error: sqlite3.Error) -> LedgerError:

@@ -3,10 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
-_ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+from dca_bot.core.bech32 import read_bech32
+
 _PREFIX = "lnurl"
-_CHECKSUM_LETTERS = 6
 _CODE_CHARS_MAX = 2_000
 _PAY_LINK = "lnurlp://"
 _VISIBLE = re.compile(r"[!-~]+")
@@ -23,19 +22,11 @@ def decode_lnurl(code: str) -> str | None:
     >>> decode_lnurl("LNURL1DP68GURN8GHJ7ETCV9KHQMR99E3K7MF0WPSHJFSW80U")
     'https://example.com/pay'
     """
-    lower = code.lower()
-    # BIP 173: a code in mixed case is invalid.
-    if code not in (lower, code.upper()) or len(code) > _CODE_CHARS_MAX or not is_lnurl_code(code):
-        return None
-    letters = lower.removeprefix(f"{_PREFIX}1")
-    if len(letters) < _CHECKSUM_LETTERS or not set(letters) <= set(_ALPHABET):
-        return None
-    values = [_ALPHABET.index(letter) for letter in letters]
-    expanded = [ord(c) >> 5 for c in _PREFIX] + [0] + [ord(c) & 31 for c in _PREFIX]
-    if _checksum([*expanded, *values]) != 1:
+    found = read_bech32(code) if len(code) <= _CODE_CHARS_MAX else None
+    if found is None or found[0] != _PREFIX:
         return None
     try:
-        return _to_bytes(values[:-_CHECKSUM_LETTERS]).decode("ascii")
+        return _to_bytes(found[1]).decode("ascii")
     except UnicodeDecodeError:
         return None
 
@@ -76,17 +67,6 @@ def _is_web_address(url: str) -> bool:
         return False
     is_web = parts.scheme in ("http", "https") and parts.netloc != ""
     return is_web and _VISIBLE.fullmatch(url) is not None
-
-
-def _checksum(values: list[int]) -> int:
-    """Return BIP 173's checksum: 1 for a complete code."""
-    state = 1
-    for value in values:
-        top = state >> 25
-        state = (state & 0x1FFFFFF) << 5 ^ value
-        for place, factor in enumerate(_GENERATOR):
-            state ^= factor if (top >> place) & 1 else 0
-    return state
 
 
 def _to_bytes(values: list[int]) -> bytes:

@@ -1,10 +1,11 @@
-"""Invoices at LNbits: made by a wallet, decoded, and held against the request."""
+"""Invoices at LNbits: made by a wallet and held against the request, or a stranger's and decoded."""
 
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from dca_bot.core.bolt11 import read_bolt11
 from dca_bot.core.ports import Invoice
 from dca_bot.errors import DestinationRefused, LnbitsUnavailable, Refusal
 from dca_bot.faults import LnbitsFault
@@ -33,7 +34,7 @@ class Invoices:
         expiry_s: int,
         marks: Mapping[str, Any] | None = None,
     ) -> Invoice:
-        """Have the wallet of `key` make an invoice (POST /api/v1/payments), and check the invoice.
+        """Have the wallet of `key` make an invoice (POST /api/v1/payments), and check what the invoice says.
 
         Raise LnbitsRefused if LNbits refuses the key, LnbitsUnavailable for no clear answer or another
         invoice than asked for.
@@ -49,13 +50,13 @@ class Invoices:
         }
         reply = await self._api.post(PAYMENTS, body, key=key)
         row = read(PaymentRow, reply, status=HTTPStatus.CREATED)
-        invoice = await self.decode(row.bolt11)
-        if (invoice.amount_msat, invoice.payment_hash) != (amount_sat * 1000, row.payment_hash):
+        said, asked = read_bolt11(row.bolt11), (amount_sat * 1000, row.payment_hash)
+        if said is None or (said.amount_msat, said.payment_hash) != asked:
             raise LnbitsUnavailable(
                 "LNbits made another invoice than asked for; it isn't used.",
                 fault=LnbitsFault.OTHER_ANSWER,
             )
-        return invoice
+        return self._checked(row.bolt11, DecodedInvoice.of(said))
 
     async def decode(self, bolt11: str) -> Invoice:
         """Decode an invoice (POST /api/v1/payments/decode, without a key); check network and amount.
@@ -69,7 +70,9 @@ class Invoices:
         reply = await self._api.post(f"{PAYMENTS}/decode", {"data": bolt11})
         if reply.status == HTTPStatus.BAD_REQUEST:
             raise DestinationRefused(Refusal.NO_INVOICE, "LNbits can't decode it")
-        decoded = read(DecodedInvoice, reply)
+        return self._checked(bolt11, read(DecodedInvoice, reply))
+
+    def _checked(self, bolt11: str, decoded: DecodedInvoice) -> Invoice:
         if decoded.currency != self._network:
             detail = f"ln{decoded.currency}, not ln{self._network}"
             raise DestinationRefused(Refusal.OTHER_NETWORK, detail)

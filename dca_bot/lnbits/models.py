@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 
+from dca_bot.core.bolt11 import Bolt11
 from dca_bot.core.lease import GENERATION_MAX, LeaseKind, LeaseRow
 from dca_bot.core.market import COIN_SAT
 from dca_bot.core.names import short_id
@@ -175,6 +176,17 @@ class DecodedInvoice(BaseModel):
     date: StrictInt
     expiry: StrictInt | None = None
     payment_hash: _PaymentHash
+
+    @classmethod
+    def of(cls, said: Bolt11) -> Self:
+        """Return what the bot itself has read in an invoice."""
+        return cls(
+            currency=said.currency,
+            amount_msat=said.amount_msat,
+            date=said.date_s,
+            expiry=said.expiry_s,
+            payment_hash=said.payment_hash,
+        )
 
     def expires_at(self) -> datetime:
         """Return when the invoice ends; raise DestinationRefused for times that no honest invoice has."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+from bolt11_invoices import AMOUNTLESS_INVOICE, invoice_of
 
 from dca_bot.core.ports import PayAnswer
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
@@ -12,6 +13,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 
 KEY = "5" * 32
 HASH = "ab" * 32
+MADE_HASH = "ad6b5" * 12 + "ad6b"
 PAYMENTS = "/api/v1/payments"
 ROW = {
     "checking_id": HASH,
@@ -202,11 +204,24 @@ async def test_old_lnbits_is_named_as_such(web, wallet, order):
         await wallet.request_invoice(KEY, **order)
 
 
-async def test_invoice_of_another_amount_is_not_used(web, wallet, order):
-    decoded = {"currency": "bc", "amount_msat": 999_999, "date": 1, "payment_hash": HASH}
-    web.answer(PAYMENTS, ROW, status=201)
-    web.answer(f"{PAYMENTS}/decode", decoded)
+@pytest.mark.parametrize(
+    "changes",
+    [{"bolt11": "lnbc1x"}, {"bolt11": AMOUNTLESS_INVOICE}, {"payment_hash": "cd" * 32}],
+    ids=["unreadable", "another amount", "another hash"],
+)
+async def test_another_invoice_than_asked_for_is_not_used(web, wallet, order, changes):
+    made = ROW | {"bolt11": invoice_of("lnbc10u", (1, [21] * 52)), "payment_hash": MADE_HASH}
+    web.answer(PAYMENTS, made, status=201)
+    assert (await wallet.request_invoice(KEY, **order)).payment_hash == MADE_HASH
+    web.answer(PAYMENTS, made | changes, status=201)
     with pytest.raises(LnbitsUnavailable, match="another invoice"):
+        await wallet.request_invoice(KEY, **order)
+
+
+async def test_own_invoice_for_another_network_is_not_used(web, wallet, order):
+    made = ROW | {"bolt11": invoice_of("lnbcrt10u", (1, [21] * 52)), "payment_hash": MADE_HASH}
+    web.answer(PAYMENTS, made, status=201)
+    with pytest.raises(DestinationRefused, match="lnbcrt, not lnbc"):
         await wallet.request_invoice(KEY, **order)
 
 

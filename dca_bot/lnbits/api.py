@@ -4,7 +4,7 @@ The invariant: keys travel in the X-Api-Key header only, no request is sent twic
 followed, and an answer can't pass for another request's answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ _READ_LIMIT_S = 60
 _REQUEST_LIMIT_S = 90
 _CONNECTIONS_MAX = 8
 _ANSWER_BYTES_MAX = 16 * 1024 * 1024
+Params = Mapping[str, str | Sequence[str]]
+"""A request's parameters; LNbits takes a sequence of values for a filter as: any of these."""
 PAYMENTS = "/api/v1/payments"
 PAYMENT_ERROR = 520
 _SHORT_OF_SATS = ("Insufficient balance", "You must reserve at least")
@@ -53,9 +55,7 @@ class LnbitsApi:
         """Close the connections."""
         await self._http.aclose()
 
-    async def get(
-        self, path: str, *, key: str = "", params: Mapping[str, str] | None = None
-    ) -> Reply:
+    async def get(self, path: str, *, key: str = "", params: Params | None = None) -> Reply:
         """Read from LNbits; raise LnbitsUnavailable if no answer came."""
         request = self._http.build_request("GET", path, headers=_headers(key), params=params)
         return await self._send(request)

@@ -228,13 +228,17 @@ class LnbitsWallet:
         row = answer.details if answer else None
         return row.to_credit() if row and row.amount > 0 else None
 
-    async def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
+    async def credits_of(
+        self, invoice_key: str, *external_ids: str
+    ) -> AsyncIterator[tuple[str, Credit]]:
         """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
 
-        The guarantee is `payment_list.all_rows`'. Unreadable rows are left out: the bot makes none
-        of these kinds. Raise LnbitsRefused if LNbits refuses the key.
+        The guarantee is `payment_list.all_rows`'. With `external_ids` at least the rows that were made with
+        one of the ids: an LNbits before 1.5 lists every row. Unreadable rows are left out: the bot makes
+        none of these kinds. Raise LnbitsRefused if LNbits refuses the key.
         """
-        async for row in self._payments_at(invoice_key).rows(_INCOMING):
+        hints = {**_INCOMING, **({"external_id": external_ids} if external_ids else {})}
+        async for row in self._payments_at(invoice_key).rows(hints):
             if row.amount >= 0 and row.is_readable():
                 read_row = row.read()
                 yield read_row.payment_hash, read_row.to_credit()
@@ -259,17 +263,17 @@ class LnbitsWallet:
             if row.amount < 0 and row.has_tag(_TAG):
                 yield row.read().to_payment()
 
-    async def payments_of(self, external_id: str) -> Sequence[Payment]:
-        """Return the source wallet's outgoing rows with the external id, failed payments too.
+    async def payments_of(self, *external_ids: str) -> Sequence[Payment]:
+        """Return the source wallet's outgoing rows with one of the external ids, failed payments too.
 
         LNbits filters by external id since 1.5; an older LNbits ignores the filter, and every row
         is read.
         """
-        hints = {**_OUTGOING, "external_id": external_id}
+        hints = {**_OUTGOING, "external_id": external_ids}
         found = [
             row.read().to_payment()
             async for row in self._payments.rows(hints)
-            if row.amount < 0 and row.known_external_id() == external_id
+            if row.amount < 0 and row.known_external_id() in external_ids
         ]
         if not found:
             await self._source.refuse_shared()

@@ -7,12 +7,13 @@ holds.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from dca_bot.core.ports import ListMark
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
+from dca_bot.lnbits.api import Params
 from dca_bot.lnbits.models import ListedRow, PaymentPage
 
 PAGE_ROWS = 1000
@@ -26,7 +27,7 @@ _NOT_WHOLE = (
     " the bot tries again."
 )
 
-_Ask = Callable[[Mapping[str, str]], Awaitable[PaymentPage]]
+_Ask = Callable[[Params], Awaitable[PaymentPage]]
 
 
 class ParametersRefused(LnbitsUnavailable):
@@ -35,7 +36,7 @@ class ParametersRefused(LnbitsUnavailable):
 
 async def all_rows(
     ask: _Ask,
-    hints: Mapping[str, str] | None = None,
+    hints: Params | None = None,
     *,
     page_rows: int = PAGE_ROWS,
     newest_first: bool = False,
@@ -82,7 +83,7 @@ async def all_rows(
 
 
 async def mark_list(
-    ask: _Ask, hints: Mapping[str, str] | None = None, *, page_rows: int = PAGE_ROWS
+    ask: _Ask, hints: Params | None = None, *, page_rows: int = PAGE_ROWS
 ) -> ListMark:
     """Return how many rows the list holds and the newest rows, as a mark for `rows_since`."""
     one_pass = _Pass(_Requests(ask), {**(hints or {}), **_NEWEST_FIRST}, page_rows)
@@ -98,7 +99,7 @@ async def mark_list(
 async def rows_since(
     ask: _Ask,
     mark: ListMark,
-    hints: Mapping[str, str] | None = None,
+    hints: Params | None = None,
     *,
     page_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[ListedRow]:
@@ -143,7 +144,7 @@ class _Requests:
         self._ask = ask
         self._left: int | None = None
 
-    async def page(self, params: Mapping[str, str]) -> PaymentPage:
+    async def page(self, params: Params) -> PaymentPage:
         if self._left == 0:
             raise LnbitsUnavailable(_NOT_WHOLE, fault=LnbitsFault.LIST_NOT_WHOLE)
         page = await self._ask(params)
@@ -162,7 +163,7 @@ class _Pass:
     no row has moved to a page already read.
     """
 
-    def __init__(self, requests: _Requests, asked: Mapping[str, str], page_rows: int) -> None:
+    def __init__(self, requests: _Requests, asked: Params, page_rows: int) -> None:
         self._requests = requests
         self._asked = asked
         self._page_rows = page_rows

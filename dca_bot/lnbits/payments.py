@@ -1,12 +1,12 @@
 """A wallet's payments at LNbits: one by hash, a page of the list, or every row."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from dca_bot.errors import LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
-from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, read, unexpected
+from dca_bot.lnbits.api import PAYMENTS, LnbitsApi, Params, read, unexpected
 from dca_bot.lnbits.models import ListedRow, PaymentAnswer, PaymentPage
 from dca_bot.lnbits.payment_list import ParametersRefused, all_rows
 
@@ -47,7 +47,7 @@ class Payments:
             )
         return answer
 
-    async def page(self, params: Mapping[str, str]) -> PaymentPage:
+    async def page(self, params: Params) -> PaymentPage:
         """Read one page of the list (GET /api/v1/payments/paginated).
 
         Raise ParametersRefused if LNbits can't apply a filter or an order, LnbitsRefused if LNbits
@@ -59,7 +59,7 @@ class Payments:
             raise ParametersRefused(str(why), fault=why.fault, **why.fields)
         return read(PaymentPage, reply)
 
-    def rows(self, hints: Mapping[str, str]) -> AsyncIterator[ListedRow]:
+    def rows(self, hints: Params) -> AsyncIterator[ListedRow]:
         """Yield every row of the list, incoming and outgoing (`payment_list.all_rows`).
 
         The caller checks each row: LNbits may ignore a filter in `hints`.

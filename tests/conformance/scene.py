@@ -157,9 +157,9 @@ class Scene:
         found = await self.stage.wallet.credited(key, self._hash(label))
         return "none" if found is None else _told_credit(found)
 
-    async def _credits(self, of: str) -> str:
+    async def _credits(self, of: str, *external_ids: str) -> str:
         """The order is LNbits' clock's, so the labels are sorted."""
-        found = self.stage.wallet.credits_of(self.stage.key(f"{of}.invoice"))
+        found = self.stage.wallet.credits_of(self.stage.key(f"{of}.invoice"), *external_ids)
         lines = [f"{self._label(hash_)} {_told_credit(one)}" async for hash_, one in found]
         return " | ".join(sorted(lines)) or "none"
 
@@ -171,9 +171,9 @@ class Scene:
         found = self.stage.wallet.tagged_payments(self.marks[mark] if mark else None)
         return " | ".join([self._short(one) async for one in found]) or "none"
 
-    async def _of(self, external_id: str = "") -> str:
-        found = await self.stage.wallet.payments_of(external_id)
-        return " | ".join(map(self._told_payment, found)) or "none"
+    async def _of(self, *external_ids: str) -> str:
+        found = await self.stage.wallet.payments_of(*external_ids)
+        return " | ".join(sorted(map(self._told_payment, found))) or "none"
 
     async def _lease(self, generation: str, instance: str, kind: str) -> str:
         row = LeaseRow(int(generation), instance, LeaseKind(kind), "ledger", "bot")

@@ -69,6 +69,10 @@ STEPS: Mapping[str, tuple[str, ...]] = {
         "payment house",
         "credited ana house",
         "of payout-house",
+        "of payout-house payout-milk payout-bread payout-none",
+        "credits ana payout-house payout-milk payout-none",
+        "credits ana payout-bread",
+        "credits ana payout-none",
         "balance",
     ),
     "more than LNbits lets anybody pay": (

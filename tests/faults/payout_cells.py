@@ -21,15 +21,17 @@ KINDS = (
     "write lease",
     "make invoice",
     "decode",
-    "list of payout",
+    "list of payouts",
     "pay",
+    "list of debits",
+    "list of credits",
     "look at payment",
     "look at credit",
     "address",
     "callback",
     "verify",
 )
-_SKIPPED = {"balance of a round": ("balance", 2)}
+_SKIPPED = {"balance of a round": ("balance", 2), "list of debits": ("list of payouts", 1)}
 """Requests that are asked for another purpose first: the kind by its form, and how many come before."""
 _UNSEEN = 12
 """How often LNbits doesn't show a payment, until the payee's server is asked."""
@@ -106,6 +108,9 @@ def of_kind(kind: str, fault: HttpFault) -> Strike:
     asked, skip = _SKIPPED.get(kind, (kind, 0))
 
     async def begin(world: PayoutWorld) -> None:
+        if kind in ("look at payment", "look at credit", "verify"):
+            # What a list shows is looked up no more.
+            world.proxy.arm(AWAY.play, "list of payouts", skip=1)
         if kind == "verify":
             world.proxy.arm(AWAY.play, "look at payment", times=_UNSEEN)
         world.proxy.arm(fault.play, asked, skip=skip, times=fault.times)

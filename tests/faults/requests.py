@@ -29,9 +29,9 @@ def _kind_of_post(request: Request, whose: str) -> str:
     return "top-up invoice" if whose == SOURCE else "make invoice"
 
 
-def _kind_of_list(request: Request, _whose: str) -> str:
+def _kind_of_list(request: Request, whose: str) -> str:
     if request.parameter("external_id"):
-        return "list of payout"
+        return "list of payouts" if whose == SOURCE else "list of credits"
     if request.parameter("look"):
         return "list of lease"
     return "one payment" if request.parameter("limit") == "1" else "list of payments"

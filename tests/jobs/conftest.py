@@ -51,9 +51,9 @@ async def make_scripted(tmp_path):
     """Make a bench on a scripted LNbits: ana has cash for any number of payouts."""
     benches = []
 
-    async def make(destination=KEY, **changes):
+    async def make(destination=KEY, scripted=ScriptedWallet, **changes):
         clock = HandClock(NOW)
-        wallet = ScriptedWallet(clock)
+        wallet = scripted(clock)
         bench = Bench(tmp_path, wallet, ScriptedAddresses(wallet), programme(**changes), clock)
         await bench.open()
         benches.append(bench)

@@ -74,6 +74,8 @@ class Lnbits:
     row_of: dict[str, OutgoingRow] = field(default_factory=dict)
     rows_for: defaultdict[str, list[OutgoingRow]] = field(default_factory=lambda: defaultdict(list))
     """The rows by the external id that they were paid with."""
+    made_for: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The hashes of invoices by the external id that they were made with."""
     credits: dict[str, dict[str, Credit]] = field(default_factory=lambda: {SOURCE_KEY: {}})
     courses: dict[str, Course] = field(default_factory=dict)
     leases: list[LeaseRow] = field(default_factory=list)

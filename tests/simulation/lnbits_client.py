@@ -59,16 +59,18 @@ class LnbitsClient:
         return await self._ask(look)
 
     async def request_invoice(
-        self, invoice_key: str, *, amount_sat: int, expiry_s: int, **_marks: Any
+        self, invoice_key: str, *, amount_sat: int, expiry_s: int, external_id: str, **_marks: Any
     ) -> Invoice:
         def make() -> Invoice:
             if invoice_key not in self.server.wallets:
                 raise DestinationRefused(Refusal.KEY, may_pass=True)
-            return self.server.make_invoice(
+            invoice = self.server.make_invoice(
                 amount_msat=amount_sat * 1000,
                 life=timedelta(seconds=expiry_s),
                 wallet=invoice_key,
             )
+            self.server.made_for[external_id].append(invoice.payment_hash)
+            return invoice
 
         return await self._ask(make)
 
@@ -99,11 +101,17 @@ class LnbitsClient:
         _check_hash(payment_hash)
         return await self._ask(lambda: self.server.credit(invoice_key, payment_hash))
 
-    async def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
+    async def credits_of(
+        self, invoice_key: str, *external_ids: str
+    ) -> AsyncIterator[tuple[str, Credit]]:
         def look() -> list[tuple[str, Credit]]:
             if invoice_key not in self.server.wallets:
                 raise LnbitsRefused("unknown", fault=LnbitsFault.KEY_REFUSED, status=404)
-            return list(self.server.credits[invoice_key].items())
+            rows = self.server.credits[invoice_key]
+            if not external_ids:
+                return list(rows.items())
+            made = [hash_ for id_ in external_ids for hash_ in self.server.made_for[id_]]
+            return [(hash_, rows[hash_]) for hash_ in made if hash_ in rows]
 
         for one in await self._ask(look):
             yield one
@@ -127,9 +135,9 @@ class LnbitsClient:
         for payment in await self._ask(look):
             yield payment
 
-    async def payments_of(self, external_id: str) -> Sequence[Payment]:
+    async def payments_of(self, *external_ids: str) -> Sequence[Payment]:
         def look() -> list[Payment]:
-            rows = self.server.rows_for[external_id] if external_id else []
+            rows = (row for id_ in external_ids if id_ for row in self.server.rows_for[id_])
             return [row.payment for row in rows]
 
         return await self._ask(look)

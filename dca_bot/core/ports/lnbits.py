@@ -150,9 +150,10 @@ class Wallet(Protocol):
         """Look at the payee's row of an internal payment; None if LNbits answers 404."""
         ...
 
-    def credits_of(self, invoice_key: str) -> AsyncIterator[tuple[str, Credit]]:
+    def credits_of(self, invoice_key: str, *external_ids: str) -> AsyncIterator[tuple[str, Credit]]:
         """Yield (payment hash, credit) of every incoming row of the wallet of `invoice_key`.
 
+        With `external_ids` at least the rows that were made with one of the ids.
         A list changes nothing at LNbits, unlike a look at a single invoice: safe even while an
         invoice is being paid.
         """
@@ -170,8 +171,8 @@ class Wallet(Protocol):
         """
         ...
 
-    async def payments_of(self, external_id: str) -> Sequence[Payment]:
-        """Return the source wallet's outgoing rows with the external id, failed payments too."""
+    async def payments_of(self, *external_ids: str) -> Sequence[Payment]:
+        """Return the source wallet's outgoing rows with one of the external ids, failed payments too."""
         ...
 
     async def write_lease(self, row: LeaseRow) -> None:

@@ -4,8 +4,9 @@ The invariant: an alerted payout is looked up again, and never paid again.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dca_bot.core import payout as rules
 from dca_bot.core.attempt import Finding
@@ -114,15 +115,44 @@ class Arrival:
                 return credit
         return None
 
+    def finish(self, tx: Tx, payout: Payout, *, now: datetime) -> None:
+        """Record that the sats arrived, and tell the client; raise StateChanged if the payout has moved."""
+        transitions.finish(tx, payout, now=now)
+        holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
+        self.context.notices.clients.payout_arrived(tx, payout, now)
+
+    async def listed(self, payouts: Sequence[Payout]) -> frozenset[str]:
+        """Return the ids of those debited payouts that the payees' lists show as arrived in full.
+
+        The payee of a Lightning address can't be asked: a debit counts as the arrival. Raise
+        LnbitsUnavailable.
+        """
+        found = {payout.id for payout in payouts if not payout.is_internal}
+        of_key: dict[str, list[Payout]] = {}
+        for payout in payouts:
+            if payout.is_internal:
+                of_key.setdefault(payout.goes_to.value, []).append(payout)
+        for key, same in of_key.items():
+            listed = await self._credits(key, same)
+            found |= {
+                payout.id
+                for payout in same
+                if listed.get(payout.last_attempt.payment_hash)
+                == Credit(PaymentStatus.SUCCESS, payout.amount_sat * 1000)
+            }
+        return frozenset(found)
+
+    async def _credits(self, key: str, payouts: Sequence[Payout]) -> dict[str, Credit]:
+        """Return what a payee's list shows of payouts, by payment hash; nothing if LNbits refuses the key."""
+        rows = self.context.wallet.credits_of(key, *(payout.id for payout in payouts))
+        try:
+            return {payment_hash: credit async for payment_hash, credit in rows}
+        except LnbitsRefused:
+            return {}
+
     async def _finish(self, payout: Payout) -> None:
         now = self.context.clock.now()
-
-        def work(tx: Tx) -> None:
-            transitions.finish(tx, payout, now=now)
-            holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
-            self.context.notices.clients.payout_arrived(tx, payout, now)
-
-        await self.context.database.transact(work)
+        await self.context.database.transact(lambda tx: self.finish(tx, payout, now=now))
         _log.info("payout done payout=%s", short_id(payout.id))
 
     async def _look_at_alerted(self, payout: Payout) -> None:

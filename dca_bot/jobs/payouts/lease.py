@@ -45,11 +45,20 @@ class NotHeld(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """When a look began, by both clocks of the computer."""
+class Look:
+    """When a look at LNbits began, by both clocks of the computer."""
 
     elapsed: timedelta
     at: datetime
+
+    @classmethod
+    def begin(cls, clock: Clock) -> "Look":
+        """Note the time before LNbits is asked."""
+        return cls(clock.uptime().elapsed, clock.now())
+
+    def is_fresh(self, clock: Clock) -> bool:
+        """Tell whether a pay request may still rest on the look."""
+        return rules.is_fresh(clock.uptime().elapsed - self.elapsed, clock.now() - self.at)
 
 
 @dataclass(slots=True)
@@ -69,7 +78,7 @@ class Lease:
     _own: LeaseRow | None = field(default=None, init=False)
     _word: LeaseRow | None = field(default=None, init=False)
     _is_held: bool = field(default=False, init=False)
-    _look: _Look | None = field(default=None, init=False)
+    _look: Look | None = field(default=None, init=False)
     _unlisted_since: timedelta | None = field(default=None, init=False)
 
     @property
@@ -169,7 +178,7 @@ class Lease:
 
     async def _read(self, down_to: int) -> LeaseReading:
         """Look at the rows; the look's age counts from before LNbits was asked."""
-        look = _Look(self._elapsed(), self.clock.now())
+        look = Look.begin(self.clock)
         found = await self.wallet.lease_rows(down_to=down_to, look_id=f"{look.elapsed}")
         self._look = look
         return found
@@ -208,10 +217,7 @@ class Lease:
         return self.clock.uptime().elapsed
 
     def _is_fresh(self) -> bool:
-        look = self._look
-        return look is not None and rules.is_fresh(
-            self._elapsed() - look.elapsed, self.clock.now() - look.at
-        )
+        return self._look is not None and self._look.is_fresh(self.clock)
 
     def _refuse_writing_soon_again(self) -> None:
         since = self._unlisted_since

@@ -7,18 +7,21 @@ source wallet, or by a preimage.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dca_bot.core import attempt as rules
 from dca_bot.core.attempt import Finding, over_at
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
+from dca_bot.errors import LnbitsUnavailable, StateChanged
 from dca_bot.jobs.payouts.arrival import Arrival
 from dca_bot.jobs.payouts.context import PayoutContext, look_up
 from dca_bot.jobs.payouts.failed_payments import FailedPayments
 from dca_bot.jobs.payouts.send import Sender
-from dca_bot.ledger.payouts import booking, deferral, holds, payouts, transitions
+from dca_bot.ledger.payouts import booking, deferral, holds, payouts, transitions, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store import bot_state
@@ -69,6 +72,57 @@ class Resolver:
         if payout.state is PayoutState.SUBMITTED and payout.is_late(self.context.clock.now()):
             await self.tell_if_slow(payout)
 
+    async def book_listed(self, payouts: Sequence[Payout]) -> Sequence[Payout]:
+        """Book the submitted payouts whose debit and arrival LNbits' lists show; return the others.
+
+        Each of the others is to be resolved: a list that shows less, or doesn't come, proves nothing. Raise
+        LnbitsRefused.
+        """
+        now = self.context.clock.now()
+        try:
+            debits = await self._listed_debits(payouts)
+            debited = [payout for payout in payouts if payout.id in debits]
+            arrived = await self.arrival.listed(debited)
+        except LnbitsUnavailable as error:
+            _log.warning("payouts are looked up one by one detail=%s", error)
+            return payouts
+
+        def work(tx: Tx) -> list[Payout]:
+            booked = [
+                payout
+                for payout in debited
+                if payout.id in arrived
+                and not unknown_payments.is_remembered(tx, payout.last_attempt.payment_hash)
+            ]
+            for payout in booked:
+                self.arrival.finish(tx, _book(tx, payout, debits[payout.id], now=now), now=now)
+            return booked
+
+        try:
+            booked = await self.context.database.transact(work)
+        except StateChanged:
+            return payouts
+        for payout in booked:
+            self._note_debit(payout, debits[payout.id])
+            _log.info("payout done payout=%s", short_id(payout.id))
+        done = {payout.id for payout in booked}
+        return [payout for payout in payouts if payout.id not in done]
+
+    async def _listed_debits(self, payouts: Sequence[Payout]) -> Mapping[str, Payment]:
+        """Return, by payout id, the payments of payouts that the source wallet's list shows as debited."""
+        listed = await self.context.wallet.payments_of(*(payout.id for payout in payouts))
+        by_hash = {payment.payment_hash: payment for payment in listed}
+        found = {}
+        for payout in payouts:
+            attempt, now = payout.last_attempt, self.context.clock.now()
+            payment = by_hash.get(attempt.payment_hash)
+            finding = rules.judge(
+                payment, amount_sat=payout.amount_sat, expires_at=attempt.expires_at, now=now
+            )
+            if payment is not None and finding is Finding.DEBITED:
+                found[payout.id] = payment
+        return found
+
     async def tell_if_slow(self, payout: Payout) -> None:
         """Tell the operators, once for each attempt, of a payout that was sent and does not settle.
 
@@ -97,16 +151,15 @@ class Resolver:
     async def _debit(self, payout: Payout, payment: Payment) -> None:
         """Book that the sats have left, close any question about that, and look for the arrival."""
         now = self.context.clock.now()
+        debited = await self.context.database.transact(
+            lambda tx: _book(tx, payout, payment, now=now)
+        )
+        self._note_debit(payout, payment)
+        await self.arrival.verify_credit(debited)
 
-        def work(tx: Tx) -> Payout:
-            debited = booking.debit(tx, payout, payment, now=now)
-            holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
-            return debited
-
-        debited = await self.context.database.transact(work)
+    def _note_debit(self, payout: Payout, payment: Payment) -> None:
         _log.info("payout debited payout=%s sat=%d", short_id(payout.id), payout.amount_sat)
         self.context.funds.left_msat += payment.amount_msat - payment.fee_msat
-        await self.arrival.verify_credit(debited)
 
     async def _send_again(self, payout: Payout, *, paying: bool) -> None:
         """Send the pay request of an invoice unknown to LNbits once more, while the invoice has time left."""
@@ -141,3 +194,10 @@ class Resolver:
             transitions.move(tx, payout, PayoutState.SUBMITTED)
             payout = payouts.get(tx, payout.id)
         deferral.back_off(tx, payout, waiting, now=now)
+
+
+def _book(tx: Tx, payout: Payout, payment: Payment, *, now: datetime) -> Payout:
+    """Book that the sats of a payout have left, and close any question about that; return the payout."""
+    debited = booking.debit(tx, payout, payment, now=now)
+    holds.close(tx, HoldKind.PAYOUT, payout.id, outcome=HoldOutcome.BY_ITSELF, now=now)
+    return debited

@@ -1,18 +1,20 @@
 """Takes a payout from the plan to the pay request.
 
 The invariant: an invoice is checked and recorded before the pay request. Before the first pay request
-of an attempt, LNbits is asked for other payments of the same payout.
+of an attempt, LNbits is asked for other payments of the same payout; an answer counts no longer than a look
+at the lease.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dca_bot.core import attempt as rules
 from dca_bot.core.ceilings import Ceiling, broken
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, Waiting
-from dca_bot.core.ports import AddressInvoice, Invoice, PayAnswer, PaymentStatus
+from dca_bot.core.ports import AddressInvoice, Invoice, PayAnswer, PaymentStatus, PayReply
 from dca_bot.errors import (
     DestinationRefused,
     DestinationUnavailable,
@@ -20,6 +22,7 @@ from dca_bot.errors import (
     Refusal,
 )
 from dca_bot.jobs.payouts.context import OutOfFunds, PayoutContext
+from dca_bot.jobs.payouts.lease import Look
 from dca_bot.jobs.payouts.reconcile import hold_for_unknown_payment, record_unknown
 from dca_bot.ledger.payouts import (
     deferral,
@@ -34,9 +37,27 @@ from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
+ASKED_AT_ONCE = 10
+"""For how many payouts a single request asks LNbits."""
 _STATUSES = frozenset[str]({"", *PaymentStatus})
 """Details of a pay reply that say no more than the payment's status does."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A payout whose pay request has left; `is_called_paid` is LNbits' answer, which proves nothing."""
+
+    payout: Payout
+    is_called_paid: bool
+
+
+@dataclass(slots=True)
+class _Unpaid:
+    """The payouts of which LNbits had no payment when the look began."""
+
+    look: Look | None = None
+    ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +65,14 @@ class Sender:
     """Sends payouts, one at a time."""
 
     context: PayoutContext
+    _unpaid: _Unpaid = field(default_factory=_Unpaid, init=False)
 
-    async def pay(self, payout: Payout) -> Payout | None:
-        """Bring a PLANNED or INVOICED payout to the pay request; return the payout if the request left.
+    async def pay(self, payout: Payout, behind: Sequence[Payout] = ()) -> Sent | None:
+        """Bring a PLANNED or INVOICED payout to the pay request; return None if no request left.
 
-        Raise OutOfFunds, NotHeld, DestinationRefused, DestinationUnavailable, LnbitsUnavailable,
-        LnbitsRefused or StateChanged; whatever was recorded by then stands.
+        `behind`: the unsent payouts that come next; LNbits is asked about them at once. Raise OutOfFunds,
+        NotHeld, DestinationRefused, DestinationUnavailable, LnbitsUnavailable, LnbitsRefused or
+        StateChanged; whatever was recorded by then stands.
         """
         context, now = self.context, self.context.clock.now()
         if payout.destination is None:
@@ -70,13 +93,11 @@ class Sender:
         if payout.is_too_old(context.clock.now()):
             await context.database.transact(lambda tx: transitions.discard_invoice(tx, payout))
             return None
-        if await self._is_known_to_lnbits(payout):
+        if await self._is_known_to_lnbits(payout, behind):
             return None
         await context.lease.check()
         submitted = await context.database.transact(lambda tx: self._submit(tx, payout))
-        if submitted is not None:
-            await self.request(submitted)
-        return submitted
+        return None if submitted is None else Sent(submitted, await self.request(submitted))
 
     async def require_funds(self, payout: Payout) -> None:
         """Raise OutOfFunds if the source wallet lacks the sats for a payout; record that the payout waits."""
@@ -92,11 +113,12 @@ class Sender:
             )
         raise OutOfFunds
 
-    async def request(self, payout: Payout) -> None:
-        """Send the pay request of a submitted payout; the answer proves nothing (look the payment up).
+    async def request(self, payout: Payout) -> bool:
+        """Send the pay request of a submitted payout; tell whether LNbits calls the payout paid.
 
-        Raise NotHeld if another bot has the lease: then no request has left. Raise LnbitsUnavailable or
-        LnbitsRefused if LNbits doesn't show who has the lease.
+        The answer proves nothing: the payment is to be looked up. Raise NotHeld if another bot has the
+        lease: then no request has left. Raise LnbitsUnavailable or LnbitsRefused if LNbits doesn't show who
+        has the lease.
         """
         await self.context.lease.check()
         attempt = payout.last_attempt
@@ -118,6 +140,7 @@ class Sender:
             await self.context.database.transact(
                 lambda tx: transitions.note_said(tx, payout, reply.detail)
             )
+        return reply == PayReply(PayAnswer.ANSWERED, PaymentStatus.SUCCESS)
 
     def _hold_above_ceiling(self, tx: Tx, payout: Payout, now: datetime) -> bool:
         """Hold a payout that breaks a ceiling, unless an operator has accepted the payout."""
@@ -199,12 +222,21 @@ class Sender:
             lambda tx: planning.merge(tx, payout, min_sat=min_sat, now=now)
         )
 
-    async def _is_known_to_lnbits(self, payout: Payout) -> bool:
-        """Ask LNbits for unknown payments of a payout; tell whether the payout is held because of them."""
-        found = await self.context.wallet.payments_of(payout.id)
+    async def _is_known_to_lnbits(self, payout: Payout, behind: Sequence[Payout]) -> bool:
+        """Ask LNbits for unknown payments of a payout; tell whether the payout is held because of them.
+
+        The payouts `behind` are asked about with the same request, and held likewise.
+        """
+        clock, unpaid = self.context.clock, self._unpaid
+        if payout.id in unpaid.ids and unpaid.look is not None and unpaid.look.is_fresh(clock):
+            return False
+        asked = [payout.id, *(other.id for other in behind[: ASKED_AT_ONCE - 1])]
+        unpaid.look, unpaid.ids = Look.begin(clock), frozenset()
+        found = await self.context.wallet.payments_of(*asked)
+        unpaid.ids = frozenset(asked) - {payment.external_id for payment in found}
         if not found:
             return False
-        now = self.context.clock.now()
+        now = clock.now()
 
         def work(tx: Tx) -> bool:
             record_unknown(tx, found, self.context.notices, now=now)

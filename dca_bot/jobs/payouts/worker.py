@@ -1,15 +1,18 @@
 """The payout worker: resolves the sent payouts first, then pays the waiting payouts in order.
 
-The invariant: one payout at a time. LNbits isn't faster with several, and the order is kept.
+The invariant: one pay request at a time. LNbits isn't faster with several, and the order is kept. Payouts
+that LNbits calls paid are looked up several at once; after any other answer, all payouts that were sent are
+looked up before the next pay request.
 """
 
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from dca_bot.core import payout as rules
 from dca_bot.core.calendar import has_passed
@@ -34,7 +37,7 @@ from dca_bot.jobs.payouts.failed_payments import FailedPayments
 from dca_bot.jobs.payouts.lease import NotHeld
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.payouts.resolve import Resolver
-from dca_bot.jobs.payouts.send import Sender
+from dca_bot.jobs.payouts.send import ASKED_AT_ONCE, Sender
 from dca_bot.jobs.payouts.source_wallet import check_source_wallet
 from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.payouts import deferral, payouts, planning, queue, transitions
@@ -45,7 +48,9 @@ from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 
 BATCH = 200
+LOOKED_UP_AT_ONCE = 20
 _HEARTBEAT_S = 15
+_LOOKED_UP_AFTER = timedelta(seconds=2)
 _FIRST_RETRY_S = 5
 _RECONCILE_EVERY = timedelta(hours=1)
 _MINIMUM_RENEWED_EVERY = timedelta(days=1)
@@ -60,13 +65,32 @@ class Round:
     """A round over the due payouts.
 
     `refusals`: how often each destination refused, or did not answer. `unclear`: payouts in a row about
-    which LNbits gave no clear answer. `sent`: payouts whose pay request left.
+    which LNbits gave no clear answer. `sent`: payouts whose pay request left. `under_way`: those of them that
+    aren't looked up yet. `must_look`: they must be before the next pay request.
     """
 
     paying: bool
     refusals: Counter[str] = field(default_factory=Counter)
     unclear: int = 0
     sent: int = 0
+    under_way: list[Payout] = field(default_factory=list)
+    must_look: bool = False
+
+    @property
+    def under_way_msat(self) -> int:
+        """Return what the payouts under way take from the source wallet at most."""
+        return sum(payout.needed_msat for payout in self.under_way)
+
+    def note_sent(self, payout: Payout, *, is_called_paid: bool, now: datetime) -> None:
+        """Note that a pay request has left."""
+        self.sent += 1
+        self.under_way.append(payout)
+        since = self.under_way[0].submitted_at
+        self.must_look = (
+            not is_called_paid
+            or len(self.under_way) >= LOOKED_UP_AT_ONCE
+            or has_passed(_LOOKED_UP_AFTER, since=since, now=now)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +198,12 @@ class PayoutWorker:
         await context.funds.refresh()
         is_paused = bool(due) and await context.database.read(bot_state.paused)
         round_ = Round(paying=paying and not is_paused)
-        for payout in due:
-            await self._take(payout, round_)
+        for number, payout in enumerate(due, 1):
+            await self._take(payout, round_, due[number : number + ASKED_AT_ONCE])
+            if round_.must_look:
+                await self._look_up(round_)
             self._wake_outbox()  # A round can take minutes: no notice waits for the end.
+        await self._look_up(round_)
         await context.funds.report(was_idle=not due)
         progress = round_.sent or round_.refusals
         return bool(round_.paying and progress and len(due) >= BATCH)
@@ -243,13 +270,28 @@ class PayoutWorker:
         except (DestinationRefused, DestinationUnavailable, StateChanged) as error:
             _log.info("minimum not renewed client=%d detail=%s", client_id, error)
 
-    async def _take(self, payout: Payout, round_: Round) -> None:
-        """Bring a payout further; a failing destination keeps back only the payouts to that destination."""
-        where = payout.destination.value if payout.destination else ""
-        if round_.refusals[where] >= _REFUSALS_MAX and payout.state in UNSENT:
+    async def _take(self, payout: Payout, round_: Round, behind: Sequence[Payout] = ()) -> None:
+        """Bring a payout further, unless its destination has failed too often; `behind` come next."""
+        if round_.refusals[_place(payout)] >= _REFUSALS_MAX and payout.state in UNSENT:
             return
+        if payout.needed_msat > self.context.funds.left_msat - round_.under_way_msat:
+            await self._look_up(round_)
+        await self._guard(payout, round_, self._step(payout, round_, behind))
+
+    async def _look_up(self, round_: Round) -> None:
+        """Find out what became of the payouts under way, one by one where LNbits' lists don't tell."""
+        under_way: Sequence[Payout] = round_.under_way
+        round_.under_way, round_.must_look = [], False
+        if len(under_way) > 1:
+            under_way = await self._resolver.book_listed(under_way)
+        for payout in under_way:
+            await self._guard(payout, round_, self._resolver.resolve(payout, paying=False))
+
+    async def _guard(self, payout: Payout, round_: Round, step: Coroutine[Any, Any, None]) -> None:
+        """Take a step; a failing destination keeps back only the payouts to that destination."""
+        where = _place(payout)
         try:
-            round_.sent += await self._step(payout, paying=round_.paying)
+            await step
             round_.unclear = 0
         except (OutOfFunds, NotHeld):
             round_.paying = False
@@ -281,22 +323,23 @@ class PayoutWorker:
             )
             await self._step_aside(payout, Waiting.ERROR, least_s=600)
 
-    async def _step(self, payout: Payout, *, paying: bool) -> bool:
-        """Take the next step with a payout; tell whether a pay request left."""
+    async def _step(self, payout: Payout, round_: Round, behind: Sequence[Payout]) -> None:
+        """Take the next step with a payout."""
         match payout.state:
             case PayoutState.SUBMITTED | PayoutState.IN_DOUBT:
-                await self._resolver.resolve(payout, paying=paying)
+                await self._resolver.resolve(payout, paying=round_.paying)
             case PayoutState.DEBITED | PayoutState.ALERT:
                 await self._arrival.verify_credit(payout)
-            case PayoutState.PLANNED | PayoutState.INVOICED if paying:
+            case PayoutState.PLANNED | PayoutState.INVOICED if round_.paying:
+                unsent = [other for other in behind if other.state in UNSENT]
                 try:
-                    sent = await self._sender.pay(payout)
+                    sent = await self._sender.pay(payout, unsent)
                 finally:
                     # A payout can be recorded as sent, whatever is raised then.
                     self.signals.verify.ring()
                 if sent is not None:
-                    await self._resolver.resolve(sent, paying=False)
-                return sent is not None
+                    now = self.context.clock.now()
+                    round_.note_sent(sent.payout, is_called_paid=sent.is_called_paid, now=now)
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
                 now = self.context.clock.now()
                 await self.context.database.transact(
@@ -304,7 +347,6 @@ class PayoutWorker:
                 )
             case _:
                 pass
-        return False
 
     async def _step_aside_refused(self, payout: Payout, error: DestinationRefused) -> None:
         """Wait for long after a lasting refusal; shortly, for some tries, after a server's passing trouble.
@@ -343,3 +385,8 @@ class PayoutWorker:
             level = logging.ERROR if must_act else logging.WARNING
             _log.log(level, "LNbits reachable=%s detail=%s", failure is None, failure or "")
         self._must_act = must_act
+
+
+def _place(payout: Payout) -> str:
+    """Return the destination whose refusals count together; empty without one."""
+    return payout.destination.value if payout.destination else ""

@@ -379,7 +379,7 @@ class ScriptedWallet:
     async def lease_rows(self, **_about: Any) -> LeaseReading:
         return LeaseReading(tuple(self.leases), is_whole=True)
 
-    async def payments_of(self, _external_id: str) -> list[Payment]:
+    async def payments_of(self, *_external_ids: str) -> list[Payment]:
         return []
 
     async def list_mark(self) -> ListMark:

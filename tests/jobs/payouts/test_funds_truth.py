@@ -57,7 +57,7 @@ class Purse(ScriptedWallet):
         assert memo
         return self.make(amount_sat, expiry_s)
 
-    async def payments_of(self, _external_id) -> list[Payment]:
+    async def payments_of(self, *_external_ids) -> list[Payment]:
         return []
 
 

@@ -37,7 +37,7 @@ class Invoices:
         """Have the wallet of `key` make an invoice (POST /api/v1/payments), and check what the invoice says.
 
         Raise LnbitsRefused if LNbits refuses the key, LnbitsUnavailable for no clear answer or another
-        invoice than asked for.
+        invoice than asked for, DestinationRefused for an invoice of another network.
         """
         body = {
             "out": False,

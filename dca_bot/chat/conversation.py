@@ -26,7 +26,6 @@ from dca_bot.core.names import short_id
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
-from dca_bot.ledger.correspondence import inbox
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
@@ -47,12 +46,11 @@ class Conversation:
         self._admission = Admission(programme, services)
         self._execution = Execution(programme, notices, texts, services, self._replies)
 
-    async def is_new(self, message: IncomingMessage) -> bool:
-        """Tell whether a message has not been handled yet."""
-        return not await self._services.database.read(lambda tx: inbox.is_received(tx, message))
-
     async def handle(self, message: IncomingMessage) -> None:
-        """Handle a message; an unexpected error is undone, logged, and told with a reference."""
+        """Handle a message, unless the message was handled before.
+
+        An unexpected error is undone, logged, and told with a reference.
+        """
         try:
             await self._handle(message)
         except Exception as error:  # noqa: BLE001 - one bad message must not stop the others

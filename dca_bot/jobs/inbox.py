@@ -33,12 +33,8 @@ class Inbound(Protocol):
 class Handler(Protocol):
     """The part of a Conversation that the inbox needs."""
 
-    async def is_new(self, message: IncomingMessage) -> bool:
-        """Tell whether a message has not been handled yet."""
-        ...
-
     async def handle(self, message: IncomingMessage) -> None:
-        """Handle a message."""
+        """Handle a message; one that was handled before has no further effect."""
         ...
 
 
@@ -50,8 +46,7 @@ async def answer_messages(messenger: Inbound, conversation: Handler) -> None:
     async with asyncio.TaskGroup() as tasks:
         queues = _Queues(conversation, tasks)
         async for message in messenger.incoming():
-            if await conversation.is_new(message):
-                await queues.take(message)
+            await queues.take(message)
 
 
 class _Queues:

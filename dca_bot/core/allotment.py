@@ -6,15 +6,14 @@ gives fiat for 0 sats. Sats in no share are the operator's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dca_bot.core.money import largest_remainder
 
 _ClientId = TypeVar("_ClientId", str, int)
 
 
-@dataclass(frozen=True, slots=True)
-class AllottedShare(Generic[_ClientId]):
+class AllottedShare(NamedTuple, Generic[_ClientId]):
     """The fiat that a client gives and the sats that the client gets; both are above 0."""
 
     id: _ClientId

@@ -61,10 +61,11 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
         raise ValueError(f"cannot share {total} out over {weights}")
     if weight_sum == 0:
         return [0] * len(weights)
-    parts = [total * weight // weight_sum for weight in weights]
-    by_remainder = sorted(
-        range(len(weights)), key=lambda place: (-(total * weights[place] % weight_sum), place)
-    )
+    quotas = [divmod(total * weight, weight_sum) for weight in weights]
+    parts = [part for part, _ in quotas]
+    remainders = [remainder for _, remainder in quotas]
+    # Sorting is stable: of equal remainders the earlier position comes first.
+    by_remainder = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
     for place in by_remainder[: total - sum(parts)]:
         parts[place] += 1
     assert sum(parts) == total, "shares must add up"

@@ -140,11 +140,13 @@ def group_shares(shares: Sequence[PlannedShare], min_sat: int) -> list[list[Plan
     """
     groups: list[list[PlannedShare]] = []
     group: list[PlannedShare] = []
+    sat = 0
     for share in shares:
         group.append(share)
-        if sum(s.sat for s in group) >= min_sat:
+        sat += share.sat
+        if sat >= min_sat:
             groups.append(group)
-            group = []
+            group, sat = [], 0
     return groups
 
 

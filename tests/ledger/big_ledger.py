@@ -167,6 +167,10 @@ class _Filler:
             entries.append((first, machine, account["owed", client], sat))
             entries.append((first, account["balance", client], converted, minor))
             entries.append((number, account["owed", client], paid, sat))
+        self._ledger.executemany(
+            "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
+            entries,
+        )
         self._ledger.execute(
             "INSERT INTO posting (id, kind, posted_at, distribution_id) VALUES (?, 'distribution', ?, ?)",
             (first, at_us, id_),
@@ -175,9 +179,5 @@ class _Filler:
         self._ledger.executemany(
             "INSERT INTO posting (id, kind, posted_at, payout_id) VALUES (?, 'payout', ?, ?)",
             [(number, paid_at_us, payout) for number, payout in enumerate(payouts, first + 1)],
-        )
-        self._ledger.executemany(
-            "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
-            entries,
         )
         self._posting = first + len(payouts)

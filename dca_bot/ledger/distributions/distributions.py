@@ -4,13 +4,14 @@ The invariant: a distribution is recorded at most once, ever, by id; shares and 
 distribution's transaction or not at all.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from dca_bot.ledger.payouts import planning
-from dca_bot.ledger.store.accounts import CONVERTED, Account, Cause, Move, balance_of, owed_to, post
+from dca_bot.ledger.store.accounts import Account, Cause, Move, close, enter, next_posting
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import instant, micros
 
@@ -83,10 +84,18 @@ def record(
     `day`: the local date that the shares of a fixed run count for. Raise sqlite3.IntegrityError if the
     distribution is recorded already, or a client's balance doesn't cover the client's share.
     """
-    shares = distribution.shares
-    tx.executemany(
-        "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, ?, ?, ?, ?)",
-        [(distribution.id, share.client_id, share.minor, share.sat, day) for share in shares],
+    # One statement for all: SQLite prepares the checks of a table anew for each statement.
+    tx.execute(
+        "INSERT INTO share (distribution_id, client_id, minor, sat, day)"
+        " SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?"
+        " FROM json_each(?)",
+        (
+            distribution.id,
+            day,
+            json.dumps(
+                [(share.client_id, share.minor, share.sat) for share in distribution.shares]
+            ),
+        ),
     )
     # After the shares: the schema closes a distribution, and checks its sums, with this row.
     tx.execute(
@@ -104,9 +113,11 @@ def record(
             distribution.commission_id,
         ),
     )
-    moves = [Move(source, owed_to(share.client_id), share.sat) for share in shares]
-    moves += [Move(balance_of(share.client_id), CONVERTED, share.minor) for share in shares]
-    post(tx, "distribution", [*moves, *rest], cause=cause, now=now)
+    posting_id = next_posting(tx)
+    tx.execute(_SATS, (posting_id, source.kind, distribution.id))
+    tx.execute(_FIAT, (posting_id, distribution.id))
+    enter(tx, posting_id, rest)
+    close(tx, posting_id, "distribution", cause=cause, now=now)
 
 
 def plan_payouts(tx: Tx, distribution: Distribution[Share], *, now: datetime) -> None:
@@ -146,3 +157,16 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution[RecordedShare] | None:
         ),
         commission_id=row["terms_id"],
     )
+
+
+# The entries of the shares: sats from the source to what the payee is owed, fiat from the client's balance.
+_SATS = """INSERT INTO entry (posting_id, from_account, to_account, amount)
+SELECT ?, (SELECT id FROM account WHERE kind = ? AND client_id IS NULL),
+  (SELECT id FROM account WHERE kind = 'owed' AND client_id = share.client_id), sat
+FROM share WHERE distribution_id = ? ORDER BY id
+"""
+_FIAT = """INSERT INTO entry (posting_id, from_account, to_account, amount)
+SELECT ?, (SELECT id FROM account WHERE kind = 'balance' AND client_id = share.client_id),
+  (SELECT id FROM account WHERE kind = 'converted'), minor
+FROM share WHERE distribution_id = ? AND minor > 0 ORDER BY id
+"""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 
 from dca_bot.core.payout import PayoutState, PlannedShare, group_shares, payout_id
 from dca_bot.ledger.payouts.payout import Payout
@@ -44,16 +45,13 @@ def plan(tx: Tx, client_ids: Iterable[int], *, now: datetime) -> None:
     )
     groups = list[_Group]()
     # Commission is paid apart: no payout mixes bought sats with earned sats.
-    for _, pile in groupby(rows, key=lambda row: (row["client_id"], row["is_commission"])):
-        by_share = {row["id"]: row for row in pile}
-        first = next(iter(by_share.values()))
-        shares = [
-            PlannedShare(row["id"], row["distribution_id"], row["sat"]) for row in by_share.values()
-        ]
-        groups += [
-            _Group(first["client_id"], first["pubkey"], group, by_share[group[0].id]["at"])
-            for group in group_shares(shares, first["min_sat"])
-        ]
+    for (client_id, _), rows_of in groupby(rows, key=itemgetter("client_id", "is_commission")):
+        pile = list(rows_of)
+        shares = [PlannedShare(row["id"], row["distribution_id"], row["sat"]) for row in pile]
+        first = 0
+        for group in group_shares(shares, pile[0]["min_sat"]):
+            groups.append(_Group(client_id, pile[0]["pubkey"], group, pile[first]["at"]))
+            first += len(group)
     _record(tx, groups, now=now)
 
 
@@ -90,19 +88,28 @@ def merge(tx: Tx, payout: Payout, *, min_sat: int, now: datetime) -> None:
 def _record(tx: Tx, groups: Sequence[_Group], *, now: datetime) -> None:
     """Record the payouts of groups of shares; a merged payout of the same shares is planned again."""
     planned = _ids(tx, groups)
-    done = tx.executemany(
-        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at) VALUES (?, ?, ?, ?, ?)"
+    # One statement for all payouts, and one for all shares, as in `distributions.record`.
+    done = tx.execute(
+        "INSERT INTO payout (id, client_id, amount_sat, try_at, due_at)"
+        " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?,"
+        " json_extract(value, '$[3]') FROM json_each(?) WHERE true"
         " ON CONFLICT (id) DO UPDATE SET state = 'PLANNED', try_at = excluded.try_at,"
         " tries = 0, waiting = '' WHERE state = 'MERGED' AND client_id = excluded.client_id",
-        [
-            (id_, of.client_id, sum(share.sat for share in of.shares), micros(now), of.due_at)
-            for id_, of in planned.items()
-        ],
+        (
+            micros(now),
+            json.dumps(
+                [
+                    (id_, of.client_id, sum(share.sat for share in of.shares), of.due_at)
+                    for id_, of in planned.items()
+                ]
+            ),
+        ),
     )
     assert done.rowcount == len(groups), "an id belongs to one client and its distributions"
-    tx.executemany(
-        "UPDATE share SET payout_id = ? WHERE id = ?",
-        [(id_, share.id) for id_, of in planned.items() for share in of.shares],
+    tx.execute(
+        "UPDATE share SET payout_id = json_extract(value, '$[0]') FROM json_each(?)"
+        " WHERE share.id = json_extract(value, '$[1]')",
+        (json.dumps([(id_, share.id) for id_, of in planned.items() for share in of.shares]),),
     )
 
 
@@ -112,21 +119,19 @@ def _ids(tx: Tx, groups: Sequence[_Group]) -> dict[str, _Group]:
     A key can pass from one client to another with shares of the same distributions: then the second
     client's payout id is derived from key and client number.
     """
-    wanted = [
-        [
-            payout_id(name, [share.distribution_id for share in of.shares])
-            for name in (of.pubkey, f"{of.pubkey} {of.client_id}")
-        ]
-        for of in groups
-    ]
+    wanted = [_id(of.pubkey, of) for of in groups]
     rows = tx.execute(
         "SELECT id, client_id, state FROM payout WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps([id_ for both in wanted for id_ in both]),),
+        (json.dumps(wanted),),
     )
     known = {row["id"]: (row["client_id"], row["state"]) for row in rows}
     given = dict[str, _Group]()
-    for of, (first, second) in zip(groups, wanted, strict=True):
+    for of, id_ in zip(groups, wanted, strict=True):
         merged = (of.client_id, PayoutState.MERGED)
-        is_free = first not in given and known.get(first, merged) == merged
-        given[first if is_free else second] = of
+        is_free = id_ not in given and known.get(id_, merged) == merged
+        given[id_ if is_free else _id(f"{of.pubkey} {of.client_id}", of)] = of
     return given
+
+
+def _id(recipient: str, of: _Group) -> str:
+    return payout_id(recipient, [share.distribution_id for share in of.shares])

@@ -1,7 +1,8 @@
 """The accounts, and the entries that move amounts between accounts (double entry).
 
 Every entry takes an amount from one account and gives the amount to another, so the sum of all accounts
-is zero by construction. The schema keeps the balances and lets no client's balance fall below zero.
+is zero by construction. A posting's row comes after its entries: with the row the schema closes the posting,
+moves the balances, and lets no client's balance fall below zero.
 
     minor   cash ──deposit──▶ balance(client) ──distribution──▶ converted
     sat     machine ──distribution──▶ owed(client) ──payout──▶ paid
@@ -10,7 +11,6 @@ is zero by construction. The schema keeps the balances and lets no client's bala
             treasury ──fixed mode────────────────────┘
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,12 +70,54 @@ class Cause:
 def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetime) -> int:
     """Record a posting with its entries, and return the posting's id.
 
+    Raise sqlite3.IntegrityError for a balance below zero, or an account that doesn't exist.
+    """
+    posting_id = next_posting(tx)
+    enter(tx, posting_id, moves)
+    close(tx, posting_id, kind, cause=cause, now=now)
+    return posting_id
+
+
+def next_posting(tx: Tx) -> int:
+    """Return the id of the next posting: its entries are recorded first.
+
+    Entries that another transaction of the same COMMIT has left without a posting get none.
+    """
+    row = tx.execute(
+        "SELECT max((SELECT coalesce(max(id), 0) FROM posting),"
+        " (SELECT coalesce(max(posting_id), 0) FROM entry)) + 1 AS id"
+    ).fetchone()
+    return int(row["id"])
+
+
+def enter(tx: Tx, posting_id: int, moves: Iterable[Move]) -> None:
+    """Record entries of a posting that is not closed yet; they move no balance before it is."""
+    tx.executemany(
+        "INSERT INTO entry (posting_id, from_account, to_account, amount)"
+        f" VALUES (?, {_ACCOUNT_ID}, {_ACCOUNT_ID}, ?)",
+        [
+            (
+                posting_id,
+                *(move.source.kind, move.source.client_id or 0),
+                *(move.target.kind, move.target.client_id or 0),
+                move.amount,
+            )
+            for move in moves
+            if move.amount
+        ],
+    )
+
+
+def close(tx: Tx, posting_id: int, kind: str, *, cause: Cause, now: datetime) -> None:
+    """Record the posting of the entries so far: the schema checks them, and moves the balances.
+
     Raise sqlite3.IntegrityError for a balance below zero.
     """
-    posting_id = tx.execute(
-        "INSERT INTO posting (kind, posted_at, distribution_id, deposit_id, payout_id, note, message_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    tx.execute(
+        "INSERT INTO posting (id, kind, posted_at, distribution_id, deposit_id, payout_id, note,"
+        " message_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
+            posting_id,
             kind,
             micros(now),
             cause.distribution_id,
@@ -84,14 +126,7 @@ def post(tx: Tx, kind: str, moves: Iterable[Move], *, cause: Cause, now: datetim
             cause.note,
             cause.message_id,
         ),
-    ).lastrowid
-    made = [move for move in moves if move.amount]
-    ids = _ids(tx, {account for move in made for account in (move.source, move.target)})
-    tx.executemany(
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (?, ?, ?, ?)",
-        [(posting_id, ids[move.source], ids[move.target], move.amount) for move in made],
     )
-    return posting_id or 0
 
 
 def balance(tx: Tx, account: Account) -> int:
@@ -109,13 +144,4 @@ def totals(tx: Tx) -> dict[str, int]:
     return {row["kind"]: row["total"] for row in rows}
 
 
-def _ids(tx: Tx, accounts: Iterable[Account]) -> dict[Account, int]:
-    """Return the ids of those accounts that exist."""
-    wanted = json.dumps([(account.kind, account.client_id or 0) for account in accounts])
-    rows = tx.execute(
-        "SELECT account.id, kind, client_id FROM json_each(?) CROSS JOIN account"
-        " ON kind = json_extract(json_each.value, '$[0]')"
-        " AND coalesce(client_id, 0) = json_extract(json_each.value, '$[1]')",
-        (wanted,),
-    )
-    return {Account(row["kind"], row["client_id"]): row["id"] for row in rows}
+_ACCOUNT_ID = "(SELECT id FROM account WHERE kind = ? AND coalesce(client_id, 0) = ?)"

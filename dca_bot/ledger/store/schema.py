@@ -76,6 +76,12 @@ MIGRATIONS = (
         "the bot's last question to each person, what clients ask of the operators, and LNURL-pay codes as"
         " destinations",
     ),
+    Migration(
+        "0008_sealed_postings.sql",
+        "600449590ebd",
+        "54abe3a397e7cdaa",
+        "postings that are closed like distributions, and invoices that are forgotten 90 days after payment",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

@@ -10,6 +10,7 @@ from dca_bot.core.payout import PayoutState
 from dca_bot.core.witness import Outcome, Witness
 from dca_bot.ledger.payouts import witnesses
 from dca_bot.ledger.programme.clients import ADDRESS, LNURL, Destination
+from dca_bot.ledger.store.accounts import MACHINE, OPERATOR, Cause, Move, post
 
 OTHER = "a" * 64
 
@@ -24,41 +25,44 @@ ATTACKS = {
     "an entry is replaced": (
         "INSERT OR REPLACE INTO entry SELECT id, posting_id, from_account, to_account, amount + 1"
         " FROM entry WHERE id = 1",
+        "this posting is closed",
+    ),
+    "an entry is replaced by one of another posting": (
+        "INSERT OR REPLACE INTO entry SELECT id, 99, from_account, to_account, amount + 1"
+        " FROM entry WHERE id = 1",
         "entries are never deleted",
     ),
     "an entry of nothing": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 4, 0)",
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 3, 4, 0)",
         "CHECK constraint failed: amount > 0",
     ),
     "an entry that takes backwards": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 4, -5)",
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 3, 4, -5)",
         "CHECK constraint failed: amount > 0",
     ),
     "an entry to itself": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 3, 5)",
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 3, 3, 5)",
         "CHECK constraint failed: from_account <> to_account",
     ),
-    "an entry between two units": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 1, 3, 5)",
-        "an entry moves one unit",
-    ),
     "an entry from nowhere": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 99, 3, 5)",
-        "an entry moves one unit",
-    ),
-    "an entry without a posting": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (999, 3, 4, 5)",
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 99, 3, 5)",
         "FOREIGN KEY constraint failed",
     ),
-    "a client's balance below zero": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 1, balance + 1"
-        " FROM account WHERE kind = 'balance' AND client_id = 1",
-        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
+    "an entry to nowhere": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 3, 99, 5)",
+        "FOREIGN KEY constraint failed",
     ),
-    "more paid than is owed": (
-        "INSERT INTO entry (posting_id, from_account, to_account, amount) SELECT 1, id, 6, balance + 1"
-        " FROM account WHERE kind = 'owed' AND client_id = 2",
-        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
+    "an entry that never gets its posting": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (99, 3, 4, 5)",
+        "FOREIGN KEY constraint failed",
+    ),
+    "an entry is added after closing": (
+        "INSERT INTO entry (posting_id, from_account, to_account, amount) VALUES (1, 3, 4, 5)",
+        "this posting is closed",
+    ),
+    "a posting is replaced": (
+        "INSERT OR REPLACE INTO posting SELECT * FROM posting WHERE id = 1",
+        "postings are never deleted",
     ),
     "a posting is altered": ("UPDATE posting SET posted_at = 0", "postings are never altered"),
     "a posting is deleted": ("DELETE FROM posting", "postings are never deleted"),
@@ -374,6 +378,111 @@ def test_a_distribution_never_takes_more_fiat_than_its_principal(ledger):
 
     with pytest.raises(sqlite3.IntegrityError, match="no more fiat"):
         ledger.do(steal)
+
+
+POSTINGS = {
+    "between two units": ("1, 3, 5", "an entry moves one unit"),
+    "between two units, the other way round": ("3, 1, 5", "an entry moves one unit"),
+    "of more than a client has": (
+        "(SELECT id FROM account WHERE kind = 'balance' AND client_id = 1), 1, 999999",
+        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
+    ),
+    "of more than is owed": (
+        "(SELECT id FROM account WHERE kind = 'owed' AND client_id = 2), 6, 999999",
+        "CHECK constraint failed: kind IN ('cash', 'machine', 'treasury')",
+    ),
+    "of more than SQLite counts": ("3, 4, 9223372036854775807", "cannot store REAL value|overflow"),
+}
+
+
+@pytest.mark.parametrize("posting_id", ["(SELECT max(id) + 1 FROM posting)", "NULL"])
+@pytest.mark.parametrize("case", POSTINGS)
+def test_a_posting_is_refused_with_an_entry(ledger, case, posting_id):
+    """Before the entry comes one that is right; a posting without an id gets the next one."""
+    entry, refusal = POSTINGS[case]
+
+    def write(tx):
+        for amounts in ("3, 4, 7", entry):
+            tx.execute(
+                "INSERT INTO entry (posting_id, from_account, to_account, amount)"
+                f" SELECT max(id) + 1, {amounts} FROM posting"
+            )
+        tx.execute(
+            f"INSERT INTO posting (id, kind, posted_at) VALUES ({posting_id}, 'withdrawal', 0)"
+        )
+
+    before = ledger.sql("SELECT * FROM account")
+    with pytest.raises(sqlite3.Error) as refused:
+        ledger.do(write)
+    assert any(part in str(refused.value) for part in refusal.split("|"))
+    assert ledger.sql("SELECT * FROM account") == before
+    assert ledger.findings() == ()
+
+
+def test_a_posting_moves_the_sum_of_its_entries(ledger):
+    """Entries of one posting may pass an account on the way: what is left counts."""
+    kinds = "SELECT kind, balance FROM account WHERE kind IN ('machine', 'operator', 'commission')"
+
+    def write(tx):
+        for source, target, amount in ((3, 4, 7), (4, 5, 5), (3, 4, 1)):
+            tx.execute(
+                "INSERT INTO entry (posting_id, from_account, to_account, amount)"
+                " SELECT max(id) + 1, ?, ?, ? FROM posting",
+                (source, target, amount),
+            )
+        tx.execute("INSERT INTO posting (kind, posted_at) VALUES ('withdrawal', 0)")
+
+    before = dict(map(tuple, ledger.sql(kinds)))
+    ledger.do(write)
+    after = dict(map(tuple, ledger.sql(kinds)))
+    moved = {kind: after[kind] - before[kind] for kind in before}
+    assert moved == {"machine": -8, "operator": 3, "commission": 5}
+
+
+def test_entries_that_another_has_left_without_a_posting_are_not_taken_into_the_next(ledger):
+    """Transactions can share a COMMIT: the faulty one must fail alone."""
+
+    def write(tx):
+        tx.execute(
+            "INSERT INTO entry (posting_id, from_account, to_account, amount)"
+            " SELECT max(id) + 1, 3, 4, 5 FROM posting"
+        )
+        move = Move(MACHINE, OPERATOR, 7)
+        id_ = post(tx, "withdrawal", [move], cause=Cause(), now=ledger.now)
+        found = tx.execute("SELECT amount FROM entry WHERE posting_id = ?", (id_,)).fetchall()
+        assert [row["amount"] for row in found] == [7]
+
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        ledger.do(write)
+
+
+ALTERED = {
+    "another invoice": "bolt11 = 'lnbc1'",
+    "another hash": "bolt11 = '', payment_hash = 'x'",
+    "another number": "bolt11 = '', number = 2",
+    "another expiry": "bolt11 = '', expires_at = expires_at + 1",
+    "another time": "bolt11 = '', created_at = created_at + 1",
+    "another address to ask": "bolt11 = '', verify_url = 'https://x.example'",
+    "another end": "bolt11 = '', witnessed_end = 1",
+}
+
+
+@pytest.mark.parametrize("change", ALTERED.values(), ids=ALTERED)
+def test_an_attempt_that_is_done_loses_its_invoice_and_nothing_else(ledger, change):
+    with pytest.raises(sqlite3.IntegrityError, match="attempts are never altered"):
+        ledger.sql(f"UPDATE attempt SET {change}")
+    ledger.sql("UPDATE attempt SET bolt11 = ''")
+    assert ledger.findings() == ()
+
+
+def test_an_attempt_keeps_its_invoice_while_it_is_paid_or_asked_about(ledger):
+    done = ledger.sql("SELECT payout_id FROM attempt")[0]["payout_id"]
+    (open_,) = (one.id for one in ledger.payouts() if one.id != done)
+    ledger.bring(open_, "SUBMITTED")
+    ledger.sql("INSERT INTO verify_due (payout_id, number, try_at) VALUES (?, 1, 0)", done)
+    for id_ in (done, open_):
+        with pytest.raises(sqlite3.IntegrityError, match="attempts are never altered"):
+            ledger.sql("UPDATE attempt SET bolt11 = '' WHERE payout_id = ?", id_)
 
 
 def test_a_share_joins_only_a_planned_payout_of_its_own_client(ledger):

@@ -74,6 +74,7 @@ NARROW = {
     ("missed_sale", "distribution_id=?"),  # one for each client at most
     ("outbox_recipient", "recipient=? AND created_at>?"),  # an hour
     ("payout_done", "done_at>?"),  # a day
+    ("payout_done", "done_at>? AND done_at<?"),  # an hour's work, or the payouts of an hour
     ("payout_submitted", "submitted_at>?"),  # a day
     ("share_day", "client_id=? AND day=?"),
     ("share_payout", "payout_id=?"),

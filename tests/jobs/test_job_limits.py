@@ -43,6 +43,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
         (worker._HEARTBEAT_S, 15),
         (worker._FIRST_RETRY_S, 5),
         (worker._RECONCILE_EVERY, HOUR),
+        (worker._FORGOTTEN_AT_ONCE, 2_000),
         (worker._MINIMUM_RENEWED_EVERY, DAY),
         (worker._UNCLEAR_MAX, 3),
         (worker._REFUSALS_MAX, 3),

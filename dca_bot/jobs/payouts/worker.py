@@ -40,7 +40,7 @@ from dca_bot.jobs.payouts.resolve import Resolver
 from dca_bot.jobs.payouts.send import ASKED_AT_ONCE, Sender
 from dca_bot.jobs.payouts.source_wallet import check_source_wallet
 from dca_bot.jobs.signals import Signals, pause_until
-from dca_bot.ledger.payouts import deferral, payouts, planning, queue, transitions
+from dca_bot.ledger.payouts import deferral, invoices, payouts, planning, queue, transitions
 from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client, Destination
@@ -53,6 +53,8 @@ _HEARTBEAT_S = 15
 _LOOKED_UP_AFTER = timedelta(seconds=2)
 _FIRST_RETRY_S = 5
 _RECONCILE_EVERY = timedelta(hours=1)
+_FORGOTTEN_AT_ONCE = 2_000
+"""Payouts whose invoices are forgotten after a reconciliation: answers wait no longer than for these."""
 _MINIMUM_RENEWED_EVERY = timedelta(days=1)
 _UNCLEAR_MAX = 3
 _REFUSALS_MAX = 3
@@ -164,6 +166,9 @@ class PayoutWorker:
             if has_passed(_RECONCILE_EVERY, since=self._reconciled_at, now=now):
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
+                await self.context.database.transact(
+                    partial(invoices.forget, now=now, limit=_FORGOTTEN_AT_ONCE)
+                )
             self._note()
         except (LnbitsUnavailable, LnbitsRefused) as error:
             must_act = isinstance(error, LnbitsRefused)

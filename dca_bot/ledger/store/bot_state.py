@@ -74,6 +74,8 @@ RELAY_STATES = "relay_states"
 """The state of each relay at the last look of the job `alarms` (JSON)."""
 LONGEST_STALL = "longest_stall"
 """The longest stall of the event loop in the running bot (JSON)."""
+INVOICES_FORGOTTEN = "invoices_forgotten"
+"""When the last payout was done whose invoices are forgotten (ISO 8601)."""
 BACKUP_FAILING = "backup_failing"
 """Since when no copy can be made (ISO 8601); present once the operators were told."""
 

@@ -50,7 +50,7 @@ from dca_bot.ledger.store.database import Tx
 BATCH = 200
 LOOKED_UP_AT_ONCE = 20
 _HEARTBEAT_S = 15
-_LOOKED_UP_AFTER = timedelta(seconds=2)
+_LOOKED_UP_AFTER = timedelta(seconds=5)
 _FIRST_RETRY_S = 5
 _RECONCILE_EVERY = timedelta(hours=1)
 _FORGOTTEN_AT_ONCE = 2_000

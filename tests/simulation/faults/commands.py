@@ -126,7 +126,7 @@ FAULTS = (
     Fault(
         "a message that comes again is carried out again",
         {
-            "chat.conversation.inbox.is_received": _no,
+            "ledger.correspondence.inbox.is_received": _no,
             "chat.execution.inbox.receive": _received_again,
         },
     ),

@@ -7,7 +7,7 @@ checked.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -38,6 +38,16 @@ class UnsignedEvent:
         """Return the hash over the canonical serialization (NIP-01), in hex."""
         fields = [0, self.pubkey, self.created_at, self.kind, self.tags, self.content]
         return sha256(_compact_json(fields).encode()).hexdigest()
+
+    def fields(self) -> dict[str, Any]:
+        """Return what stands in the JSON of the event, but for the id and the signature."""
+        return {
+            "pubkey": self.pubkey,
+            "created_at": self.created_at,
+            "kind": self.kind,
+            "tags": self.tags,
+            "content": self.content,
+        }
 
     def values(self, name: str) -> tuple[str, ...]:
         """Return the first value of every tag of that name."""
@@ -78,9 +88,13 @@ class Event:
         ]
         return sha256(_compact_json(fields).encode()).digest()
 
+    def fields(self) -> dict[str, Any]:
+        """Return what stands in the JSON of the event."""
+        return {"id": self.id, **self.body.fields(), "sig": self.sig}
+
     def to_json(self) -> str:
         """Write the event as JSON, as relays expect."""
-        return _compact_json(asdict(self))
+        return _compact_json(self.fields())
 
 
 def parse_event(text: str) -> Event:

@@ -9,7 +9,6 @@ days.
 """
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from random import Random
 
@@ -139,7 +138,7 @@ def _refuse_other_rooms(rumor: UnsignedEvent, key: SecretKey) -> None:
 
 
 def _rumor_json(rumor: UnsignedEvent) -> str:
-    return json.dumps({"id": rumor.id} | asdict(rumor), ensure_ascii=False)
+    return json.dumps({"id": rumor.id, **rumor.fields()}, ensure_ascii=False)
 
 
 def _backdated(now: datetime, random: Random) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from dca_bot.errors import MessageRefused
@@ -82,12 +82,12 @@ def parse_frame(text: str) -> Frame:
 
 def event_frame(event: Event) -> str:
     """Write the request to publish an event."""
-    return _frame("EVENT", asdict(event))
+    return _frame("EVENT", event.fields())
 
 
 def auth_frame(event: Event) -> str:
     """Write the answer to a challenge."""
-    return _frame("AUTH", asdict(event))
+    return _frame("AUTH", event.fields())
 
 
 def request_frame(subscription: str, *filters: Filter) -> str:

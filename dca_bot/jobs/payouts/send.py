@@ -229,11 +229,13 @@ class Sender:
         """
         clock, unpaid = self.context.clock, self._unpaid
         if payout.id in unpaid.ids and unpaid.look is not None and unpaid.look.is_fresh(clock):
+            # One answer is for one attempt.
+            unpaid.ids -= {payout.id}
             return False
         asked = [payout.id, *(other.id for other in behind[: ASKED_AT_ONCE - 1])]
         unpaid.look, unpaid.ids = Look.begin(clock), frozenset()
         found = await self.context.wallet.payments_of(*asked)
-        unpaid.ids = frozenset(asked) - {payment.external_id for payment in found}
+        unpaid.ids = frozenset(asked[1:]) - {payment.external_id for payment in found}
         if not found:
             return False
         now = clock.now()

@@ -14,6 +14,7 @@ from dca_bot.errors import LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts import send, worker
 from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.store import bot_state
 
 SILENT = LnbitsUnavailable("silent", fault=LnbitsFault.UNREACHABLE)
 
@@ -250,6 +251,25 @@ async def test_lnbits_is_asked_of_many_payouts_at_once_and_soon_again(make_waiti
     before_pay = [about for (_, about), (name, _) in pairwise(bench.wallet.calls) if name == "pay"]
     asked = [list(about) for about in before_pay if isinstance(about, tuple)]
     assert asked == [ids[:2], ids[1:3], ids[3:]]
+
+
+async def test_one_answer_of_lnbits_is_for_one_try(make_waiting):
+    bench = await make_waiting(2)
+    ids = tuple(payout.id for payout in await bench.payouts())
+
+    async def pay_and_pause(bolt11, **about):
+        await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "yes"))
+        return await ListingWallet.pay(bench.wallet, bolt11, **about)
+
+    bench.wallet.pay = pay_and_pause
+    await bench.worker.work_once()
+    assert await bench.states() == ["DONE", "INVOICED"]
+    del bench.wallet.pay
+    await bench.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+    await bench.worker.work_once()
+    assert await paid_once(bench)
+    asked = [about for name, about in bench.wallet.calls if name == "payments_of"]
+    assert asked == [ids, ids[1:]]
 
 
 async def test_payout_behind_that_lnbits_has_paid_is_held(make_waiting):

@@ -74,7 +74,7 @@ class Lamassu:
         self.reads = 0
         self.fault = None
 
-    async def fetch(self, _since):
+    async def fetch(self, _since, _known):
         self.reads += 1
         if self.fault:
             raise self.fault

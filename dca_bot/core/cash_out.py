@@ -1,6 +1,6 @@
 """A cash-out as Lamassu has it, and what the bot can find the cash-out to be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -31,7 +31,8 @@ class CashOut:
     `fixed_fee`: whole units of fiat, sold on top of `fiat`; None if the server has no such column.
     `dispense` and `dispense_confirmed`: None if unreadable; a NULL dispense_confirmed is False.
     `reports_readable`: False if an action of the row could not be read. `others`: rows with other contents
-    that the same reading has under the same id, each with actions.
+    that the same reading has under the same id, each with actions. `digest`: of all records that the row was
+    made of, None if the row wasn't made of whole records.
     """
 
     id: str
@@ -55,6 +56,7 @@ class CashOut:
     actions: tuple[Action, ...] = ()
     reports_readable: bool = True
     others: tuple["CashOut", ...] = ()
+    digest: bytes | None = field(default=None, compare=False, repr=False)
 
 
 class Verdict(StrEnum):

@@ -4,12 +4,13 @@ The invariant: nothing here moves money. A change is a reason to tell the operat
 partial is no reason at all.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
+from dca_bot.core.ports import Export
 from dca_bot.core.row_amounts import RowAmounts, row_amounts
 from dca_bot.core.verdict import WAIT_MAX, decide
 
@@ -46,20 +47,23 @@ def change_of(
 
 
 def missing(
-    known: Mapping[str, datetime], read: Mapping[str, datetime], unreadable_ids: Collection[str]
+    known: Mapping[str, datetime], export: Export, was_passed: Callable[[str], bool]
 ) -> list[str]:
-    """Return the ids of known rows that a full reading lacks; both mappings: `created` by id.
+    """Return the ids of known rows that a full reading lacks; `known`: `created` by id.
 
-    A known row is missing only if it was created between the oldest and the newest row read, because an
-    export may begin later or end earlier than the database. An unreadable row is not missing.
+    `was_passed`: tells of an id whether the reading has the row, and passed it over. A known row is missing
+    only if it was created between the oldest and the newest row read, because an export may begin later or
+    end earlier than the database. An unreadable row is not missing.
     """
-    if not read:
+    read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
+    times = [*read.values(), *filter(None, (export.passed.oldest_at, export.passed.newest_at))]
+    if not times:
         return []
-    oldest, newest = min(read.values()), max(read.values())
+    oldest, newest, there = min(times), max(times), read.keys() | export.unreadable_ids
     return [
         id_
         for id_, created_at in known.items()
-        if id_ not in read and id_ not in unreadable_ids and oldest <= created_at <= newest
+        if oldest <= created_at <= newest and id_ not in there and not was_passed(id_)
     ]
 
 

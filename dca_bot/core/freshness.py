@@ -18,12 +18,12 @@ _LISTS_MACHINES = "devices.csv"
 
 def copies(export: Export, now: datetime) -> tuple[Copy, ...]:
     """Return the copies that were read, each as of the file's time or the newest row, the later."""
+    passed = export.passed
+    actions = (action.created_at for one in export.cash_outs for action in one.actions)
     rows = {
-        "cash_out_txs.csv": (one.created_at for one in export.cash_outs),
-        "cash_out_actions.csv": (
-            action.created_at for one in export.cash_outs for action in one.actions
-        ),
-        "cash_in_txs.csv": (one.created_at for one in export.cash_ins),
+        "cash_out_txs.csv": _and((one.created_at for one in export.cash_outs), passed.newest_at),
+        "cash_out_actions.csv": _and(actions, passed.action_at),
+        "cash_in_txs.csv": _and((one.created_at for one in export.cash_ins), passed.cash_in_at),
         STANDBY: _transactions(export),
     }
     newest = {copy.name: _newest(rows.get(copy.name, ()), now) for copy in export.copies}
@@ -60,8 +60,15 @@ def _latest_believed(as_of: datetime, newest: datetime | None, now: datetime) ->
 
 
 def _transactions(export: Export) -> Iterable[datetime]:
-    yield from (one.created_at for one in export.cash_outs)
-    yield from (one.created_at for one in export.cash_ins)
+    yield from _and((one.created_at for one in export.cash_outs), export.passed.newest_at)
+    yield from _and((one.created_at for one in export.cash_ins), export.passed.cash_in_at)
+
+
+def _and(times: Iterable[datetime], passed: datetime | None) -> Iterable[datetime]:
+    """Return some rows' times with the newest time of the rows that were passed over, if any were."""
+    yield from times
+    if passed is not None:
+        yield passed
 
 
 def _newest(times: Iterable[datetime], now: datetime) -> datetime | None:

@@ -42,47 +42,72 @@ _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 class Table:
     """A table of the export with the columns that are read; other columns are passed over.
 
-    `typed`: columns of times, numbers and flags, where `""` is no value.
+    `typed`: columns of times, numbers and flags, where `""` is no value. `id_column`: whose row it is.
     """
 
     name: str
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
     typed: frozenset[str] = frozenset()
+    id_column: str = "id"
 
 
-def read_rows(file: IO[bytes], table: Table) -> Iterator[Row]:
-    """Yield the rows of a table by column name; optional columns that are absent are left out.
+class TableReading:
+    """The records of a table, whole and in the file's order; a record is parsed only on demand.
 
-    A byte order mark of UTF-8 is skipped. A row beyond 16 MiB comes as NULLs only, like no row of
-    any table. Raise ExportBroken if the file breaks off. Raise TableBroken for a file that isn't
-    the export, missing columns, a row of another length than the header, and text that isn't UTF-8.
+    A byte order mark of UTF-8 is skipped. A record beyond 16 MiB is None. `header`: the first record.
     """
-    _refuse_other_files(file, table)
-    records = _records(file, table)
-    first = next(records, None) or ""
-    header = _split(first, table)
-    # A program that quotes even the names quotes every value, and writes NULL as `""`.
-    empty_texts = table.typed if '"' in first else frozenset[str]()
-    _refuse_header(header, table)
-    wanted = [
-        (name, place)
-        for place, name in enumerate(header)
-        if name is not None and (name in table.required or name in table.optional)
-    ]
-    for record in records:
+
+    def __init__(self, file: IO[bytes], table: Table) -> None:
+        """Raise TableBroken for a file that isn't the export, or that lacks columns."""
+        _refuse_other_files(file, table)
+        self._table = table
+        self._records = _records(file, table)
+        self.header = next(self._records, None) or b""
+        first = _decoded(self.header, table)
+        self._names = _split(first, table)
+        # A program that quotes even the names quotes every value, and writes NULL as `""`.
+        self._empty_texts = table.typed if '"' in first else frozenset[str]()
+        _refuse_header(self._names, table)
+        self._wanted = [
+            (name, place)
+            for place, name in enumerate(self._names)
+            if name is not None and (name in table.required or name in table.optional)
+        ]
+        self._id_place = self._names.index(table.id_column)
+        self._to_id = re.compile(rb'(?:[^",\r\n]*,){%d}([^",\r\n]*)[,\r\n]' % self._id_place)
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        """Yield the records behind the header; raise ExportBroken if the file breaks off."""
+        return self._records
+
+    def id_of(self, record: bytes | None) -> str:
+        """Return the value of the table's id column, as a rule without a look at the rest of the record."""
         if record is None:
-            yield dict.fromkeys(name for name, _ in wanted)
-            continue
-        fields = _split(record, table)
-        if len(fields) != len(header):
-            counts = f"a row has {len(fields)} fields, the header {len(header)}"
-            raise _broken(table, f"{counts}. {begins(record)}", odd_row(record))
-        row = {name: fields[place] for name, place in wanted}
+            return ""
+        if found := self._to_id.match(record):
+            return found[1].decode(errors="replace")
+        fields = _split(_decoded(record, self._table), self._table)
+        return (fields[self._id_place] or "") if len(fields) > self._id_place else ""
+
+    def row(self, record: bytes | None) -> Row:
+        """Parse a record by column name; None gives NULLs only, like no row of any table.
+
+        Optional columns that are absent are left out. Raise TableBroken for a record of another length than
+        the header, text that isn't UTF-8, and NULLs that are written otherwise.
+        """
+        if record is None:
+            return dict.fromkeys(name for name, _ in self._wanted)
+        text = _decoded(record, self._table)
+        fields = _split(text, self._table)
+        if len(fields) != len(self._names):
+            counts = f"a row has {len(fields)} fields, the header {len(self._names)}"
+            raise _broken(self._table, f"{counts}. {begins(text)}", odd_row(text))
+        row = {name: fields[place] for name, place in self._wanted}
         # One search through the whole record is quicker than a search through each field.
-        if any(word in record for word in _NULL_MARKS):
-            _refuse_other_nulls(row, table, empty_texts)
-        yield row
+        if any(word in text for word in _NULL_MARKS):
+            _refuse_other_nulls(row, self._table, self._empty_texts)
+        return row
 
 
 def _refuse_other_files(file: IO[bytes], table: Table) -> None:
@@ -140,9 +165,15 @@ def _split_header(line: bytes) -> list[str]:
     return [name[1:-1] if _QUOTED.fullmatch(name) else name for name in names]
 
 
-def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
-    """Yield whole records, None for a record that is too long; a quoted line break belongs to a field."""
+def _records(file: IO[bytes], table: Table) -> Iterator[bytes | None]:
+    """Yield whole records with their line ends, None for a record that is too long.
+
+    A quoted line break belongs to a field.
+    """
     while line := file.readline(_RECORD_BYTES_MAX):
+        if line.endswith(b"\n") and not line.count(b'"') % 2:
+            yield line
+            continue
         record, quotes = bytearray(line), line.count(b'"')
         # An odd number of quotes: a quoted field continues on the next line.
         while quotes % 2 or not line.endswith(b"\n"):
@@ -152,17 +183,19 @@ def _records(file: IO[bytes], table: Table) -> Iterator[str | None]:
             quotes += line.count(b'"')
             if len(record) <= _RECORD_BYTES_MAX:
                 record += line
-        if len(record) > _RECORD_BYTES_MAX:
-            yield None
-            continue
-        if b"\0" in record:
-            raise _broken(table, _DAMAGED)
-        try:
-            yield record.removesuffix(b"\n").removesuffix(b"\r").decode()
-        except UnicodeDecodeError:
-            shown = begins(record.decode(errors="replace"))
-            why = f"it is not UTF-8 (set PGCLIENTENCODING=UTF8). {shown}"
-            raise _broken(table, why) from None
+        yield bytes(record) if len(record) <= _RECORD_BYTES_MAX else None
+
+
+def _decoded(record: bytes, table: Table) -> str:
+    """Return a record as text, without the line's end."""
+    if b"\0" in record:
+        raise _broken(table, _DAMAGED)
+    try:
+        return record.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        shown = begins(record.decode(errors="replace"))
+        why = f"it is not UTF-8 (set PGCLIENTENCODING=UTF8). {shown}"
+        raise _broken(table, why) from None
 
 
 def _split(record: str, table: Table) -> list[str | None]:

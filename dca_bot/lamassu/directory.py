@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from dca_bot.core.ports import Copy, Export
+from dca_bot.core.ports import NOTHING_KNOWN, Copy, Export, KnownRows
 from dca_bot.errors import FileRefused, SourceUnavailable, in_words, one_line
 from dca_bot.faults import SourceFault
 from dca_bot.files.rights import open_to_read
@@ -40,22 +40,22 @@ class DirectorySource:
         self._kept = KeptReading()
         self._read_at_s = -math.inf
 
-    async def fetch(self, since: datetime) -> Export:
+    async def fetch(self, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
         """Return every cash-out and cash-in created at `since` or later; raise as `read_directory` does.
 
         Files that haven't changed since the last reading aren't read again.
         """
-        return await asyncio.to_thread(self._fetch, since)
+        return await asyncio.to_thread(self._fetch, since, known)
 
-    def _fetch(self, since: datetime) -> Export:
+    def _fetch(self, since: datetime, known: KnownRows) -> Export:
         states, now_s = _states(self._path), time.monotonic()
         is_trusted = states and now_s - self._read_at_s < _TRUSTED_FOR_S
-        export = self._kept.recall(states, since) if is_trusted else None
+        export = self._kept.recall(states, since, known) if is_trusted else None
         if export is None:
             self._kept.forget()
-            export = read_directory(self._path, since)
+            export = read_directory(self._path, since, known)
             if states and states == _states(self._path):
-                self._kept.keep(states, since, export)
+                self._kept.keep(states, since, export, known)
                 self._read_at_s = now_s
         return export
 
@@ -80,7 +80,7 @@ def _states(path: Path) -> tuple[object, ...]:
     return tuple(states)
 
 
-def read_directory(path: Path, since: datetime) -> Export:
+def read_directory(path: Path, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
     """Read the folder; raise SourceUnavailable, or ExportBroken for an incomplete file.
 
     A file of cash-ins that exists but can't be opened is reported in `left_out`.
@@ -94,7 +94,9 @@ def read_directory(path: Path, since: datetime) -> Export:
             cash_ins, failure = None, lacks_cash_ins(str(error))
         opened = {CASH_OUTS: cash_outs, ACTIONS: actions, DEVICES: devices, CASH_INS: cash_ins}
         try:
-            export = read_export(cash_outs, actions, devices, cash_ins=cash_ins, since=since)
+            export = read_export(
+                cash_outs, actions, devices, cash_ins=cash_ins, since=since, known=known
+            )
             copies = tuple(_copy(_name(table), file) for table, file in opened.items() if file)
         except OSError as error:
             raise _unreadable(path, error) from error

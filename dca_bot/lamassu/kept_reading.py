@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO
 
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import NOTHING_KNOWN, Export, KnownRows
 from dca_bot.lamassu.rows import read_export
 
 _ROWS_MAX = 20_000
@@ -17,10 +17,14 @@ _ROWS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A reading of the rows from `since` on, of tables with a fingerprint."""
+    """A reading of the rows from `since` on, of tables with a fingerprint.
+
+    `version`: of the known rows that the reading lacks.
+    """
 
     fingerprint: Hashable
     since: datetime
+    version: int
     export: Export
 
 
@@ -30,7 +34,7 @@ class KeptReading:
 
     _kept: _Kept | None = field(default=None, init=False)
 
-    def recall(self, fingerprint: Hashable, since: datetime) -> Export | None:
+    def recall(self, fingerprint: Hashable, since: datetime, known: KnownRows) -> Export | None:
         """Return the last reading's rows from `since` on; None if something differs, or it lacks some.
 
         `fingerprint`: equal only if the tables are. If no row was created before `since`, the same Export
@@ -39,16 +43,20 @@ class KeptReading:
         kept = self._kept
         if kept is None or kept.fingerprint != fingerprint or kept.since > since:
             return None
+        if kept.version != known.version:
+            return None
         export = _from(kept.export, since)
         if export is not kept.export and _is_odd(kept.export):
             return None
         self._kept = replace(kept, since=since, export=export)
         return export
 
-    def keep(self, fingerprint: Hashable, since: datetime, export: Export) -> None:
+    def keep(
+        self, fingerprint: Hashable, since: datetime, export: Export, known: KnownRows
+    ) -> None:
         """Keep a reading in the place of the last."""
         is_small = len(export.cash_outs) + len(export.cash_ins) <= _ROWS_MAX
-        self._kept = _Kept(fingerprint, since, export) if is_small else None
+        self._kept = _Kept(fingerprint, since, known.version, export) if is_small else None
 
     def forget(self) -> None:
         """Recall nothing before the next reading."""
@@ -62,13 +70,16 @@ class KeptReading:
         *,
         cash_ins: IO[bytes] | None,
         since: datetime,
+        known: KnownRows = NOTHING_KNOWN,
     ) -> Export:
         """Make an Export as `read_export` does, or recall the last one if each table has the same bytes."""
         fingerprint = tuple(map(_digest, (cash_outs, actions, devices, cash_ins)))
-        export = self.recall(fingerprint, since)
+        export = self.recall(fingerprint, since, known)
         if export is None:
-            export = read_export(cash_outs, actions, devices, cash_ins=cash_ins, since=since)
-            self.keep(fingerprint, since, export)
+            export = read_export(
+                cash_outs, actions, devices, cash_ins=cash_ins, since=since, known=known
+            )
+            self.keep(fingerprint, since, export, known)
         return export
 
 

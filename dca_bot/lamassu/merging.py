@@ -49,10 +49,13 @@ def contents_by_id(rows: Iterable[tuple[_Key, _Row]]) -> dict[_Key, list[_Row]]:
     return found
 
 
-def merged(rows: Sequence[CashOut], reports: Reports) -> CashOut:
-    """Make one cash-out of the contents of an id and of the reports on the cash-out."""
+def merged(rows: Sequence[CashOut], reports: Reports, digest: bytes | None) -> CashOut:
+    """Make one cash-out of the contents of an id and of the reports on the cash-out.
+
+    `digest`: of all records with that id.
+    """
     first, *others = [
-        replace(row, actions=actions, reports_readable=reports.readable)
+        replace(row, actions=actions, reports_readable=reports.readable, digest=digest)
         for row in rows
         for actions in reports.readings()
     ]

@@ -17,7 +17,7 @@ from typing import IO, Any
 import asyncpg
 
 from dca_bot.core.freshness import STANDBY
-from dca_bot.core.ports import Copy, Export, LeftOut
+from dca_bot.core.ports import NOTHING_KNOWN, Copy, Export, KnownRows, LeftOut
 from dca_bot.errors import SourceUnavailable, TableBroken
 from dca_bot.faults import SourceFault
 from dca_bot.lamassu.csv import Table
@@ -95,7 +95,7 @@ class PostgresSource:
         self._turn = asyncio.Lock()
         self._kept = KeptReading()
 
-    async def fetch(self, since: datetime) -> Export:
+    async def fetch(self, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
         """Read every cash-out created at `since` or later with the actions, and every cash-in.
 
         Raise SourceUnavailable if the server can't be read, ExportBroken if a table lacks columns.
@@ -106,7 +106,13 @@ class PostgresSource:
                     files, since
                 )
                 export = await asyncio.to_thread(
-                    self._kept.read, cash_outs, actions, devices, cash_ins=cash_ins, since=since
+                    self._kept.read,
+                    cash_outs,
+                    actions,
+                    devices,
+                    cash_ins=cash_ins,
+                    since=since,
+                    known=known,
                 )
         left_out = (failure, *export.left_out) if failure else export.left_out
         return replace(export, left_out=left_out, copies=copies)

@@ -146,6 +146,7 @@ ACTIONS = Table(
     frozenset(ActionRow.model_fields) | _FIRST_NOTES,
     _LATER_NOTES,
     _typed(ActionRow) | _FIRST_NOTES | _LATER_NOTES,
+    id_column="tx_id",
 )
-DEVICES = Table("devices", frozenset(DeviceRow.model_fields))
+DEVICES = Table("devices", frozenset(DeviceRow.model_fields), id_column="device_id")
 CASH_INS = Table("cash_in_txs", frozenset(CashInRow.model_fields), typed=_typed(CashInRow))

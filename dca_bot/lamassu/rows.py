@@ -7,8 +7,9 @@ table of cash-ins doesn't keep the cash-outs back.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO, TypeVar
 
@@ -16,9 +17,18 @@ from pydantic import BaseModel, ValidationError
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.names import short_id
-from dca_bot.core.ports import CashIn, Export, LeftOut, RowFault
+from dca_bot.core.ports import (
+    NOTHING_KNOWN,
+    CashIn,
+    Export,
+    KnownRows,
+    LeftOut,
+    RowFault,
+    RowKind,
+)
 from dca_bot.errors import TableBroken, one_line
-from dca_bot.lamassu.csv import Row, Table, read_rows
+from dca_bot.lamassu.csv import Row, Table, TableReading
+from dca_bot.lamassu.digests import Digests
 from dca_bot.lamassu.merging import Reports, contents_by_id, merged
 from dca_bot.lamassu.row_models import (
     ACTIONS,
@@ -43,6 +53,8 @@ _OTHER_STYLE = re.compile(
 )
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Dated = TypeVar("_Dated", CashOutRow, CashInRow)
+_Made = TypeVar("_Made", CashOut, CashIn)
 
 
 def read_export(
@@ -52,21 +64,23 @@ def read_export(
     *,
     cash_ins: IO[bytes] | None,
     since: datetime,
+    known: KnownRows = NOTHING_KNOWN,
 ) -> Export:
-    """Make an Export of CSV files, of rows created at `since` or later.
+    """Make an Export of CSV files, of rows created at `since` or later, without unchanged known rows.
 
     Raise ExportBroken if a file is incomplete (TableBroken if a file isn't the table). Unreadable
     rows are reported in `left_out`, and so is a complete table of cash-ins that can't be read.
     """
     left_out = _LeftOut()
-    rows = _validated(CashOutRow, _rows(cash_outs, CASH_OUTS, left_out), CASH_OUTS, left_out)
-    found = contents_by_id((row.id, _cash_out(row)) for row in rows if row.created >= since)
-    reports = _read_reports(_rows(actions, ACTIONS, left_out), found.keys(), left_out)
-    device_rows = iter(()) if devices is None else _rows(devices, DEVICES, left_out)
-    machines = _read_machines(device_rows, left_out)
-    paid_in = () if cash_ins is None else _read_cash_ins(cash_ins, since, left_out)
+    tables = {CASH_OUTS: cash_outs, ACTIONS: actions}
+    digests = Digests(_unchanged(tables, RowKind.CASH_OUT, since, known))
+    rows = _validated(CashOutRow, cash_outs, CASH_OUTS, left_out, digests)
+    found = _contents(rows, _cash_out, since, digests)
+    reports = _read_reports(actions, found.keys(), left_out, digests)
+    machines = {} if devices is None else _read_machines(devices, left_out)
+    paid_in = _read_cash_ins(cash_ins, since, known, left_out)
     return Export(
-        cash_outs=tuple(merged(of, reports[id_]) for id_, of in found.items()),
+        cash_outs=tuple(merged(of, reports[id_], digests.of(id_)) for id_, of in found.items()),
         machines=machines,
         left_out=tuple(left_out.reported),
         cash_ins=paid_in,
@@ -92,9 +106,37 @@ class _LeftOut:
             self.reported.append(LeftOut(why, text, fields))
 
 
-def _rows(file: IO[bytes], table: Table, left_out: _LeftOut) -> Iterator[Row]:
+def _unchanged(
+    tables: Mapping[Table, IO[bytes]], kind: RowKind, since: datetime, known: KnownRows
+) -> AbstractSet[str]:
+    """Return the ids of the known rows that are unchanged; leave the files at the beginning."""
+    digests = Digests()
+    for table, file in tables.items() if known.version else ():
+        for _record in digests.over(TableReading(file, table)):
+            pass
+        file.seek(0)
+    return known.unchanged(kind, digests.all(), since)
+
+
+def _contents(
+    rows: Iterable[_Dated], make: Callable[[_Dated], _Made], since: datetime, digests: Digests
+) -> dict[str, list[_Made]]:
+    """Make something of the rows created at `since` or later; return the different contents by id."""
+
+    def made() -> Iterator[tuple[str, _Made]]:
+        for row in rows:
+            if row.created >= since:
+                yield row.id, make(row)
+            else:
+                digests.doubt(row.id)  # it counts in a reading that goes further back
+
+    return contents_by_id(made())
+
+
+def _rows(file: IO[bytes], table: Table, left_out: _LeftOut, digests: Digests) -> Iterator[Row]:
     """Yield the rows of a table; a header that is repeated is reported and left out."""
-    for row in read_rows(file, table):
+    reading = TableReading(file, table)
+    for row in map(reading.row, digests.over(reading)):
         name, value = next(iter(row.items()))
         if name == value and all(name == value for name, value in row.items()):
             left_out.tell(
@@ -107,9 +149,9 @@ def _rows(file: IO[bytes], table: Table, left_out: _LeftOut) -> Iterator[Row]:
             yield row
 
 
-def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
+def _read_machines(file: IO[bytes], left_out: _LeftOut) -> dict[str, str]:
     """Read the machines' names; of two names for a machine the first by alphabet is used, and reported."""
-    valid = _validated(DeviceRow, rows, DEVICES, left_out)
+    valid = _validated(DeviceRow, file, DEVICES, left_out, Digests())
     found = contents_by_id((row.device_id, row.name) for row in valid)
     for device_id, (name, *others) in found.items():
         if others:
@@ -124,15 +166,22 @@ def _read_machines(rows: Iterable[Row], left_out: _LeftOut) -> dict[str, str]:
     return {device_id: names[0] for device_id, names in found.items()}
 
 
-def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tuple[CashIn, ...]:
-    """Read the cash-ins; a complete but broken table gives none, and is reported.
+def _read_cash_ins(
+    file: IO[bytes] | None, since: datetime, known: KnownRows, left_out: _LeftOut
+) -> tuple[CashIn, ...]:
+    """Read the cash-ins; no table gives none, and neither does a complete but broken one, which is reported.
 
     A cash-in that comes with different contents moves no cash, and is reported.
     """
+    tables = {} if file is None else {CASH_INS: file}
     try:
-        rows = _validated(CashInRow, _rows(file, CASH_INS, left_out), CASH_INS, left_out)
-        found = contents_by_id((row.id, _cash_in(row)) for row in rows if row.created >= since)
+        digests = Digests(_unchanged(tables, RowKind.CASH_IN, since, known))
+        if file is None:
+            return ()
+        rows = _validated(CashInRow, file, CASH_INS, left_out, digests)
+        found = _contents(rows, _cash_in, since, digests)
     except TableBroken as error:
+        known.unchanged(RowKind.CASH_IN, {}, since)
         left_out.reported.insert(0, lacks_cash_ins(str(error)))
         return ()
     for id_ in (id_ for id_, contents in found.items() if len(contents) > 1):
@@ -143,21 +192,25 @@ def _read_cash_ins(file: IO[bytes], since: datetime, left_out: _LeftOut) -> tupl
             table=CASH_INS.name,
             id=id_,
         )
-    return tuple(contents[0] for contents in found.values() if len(contents) == 1)
+    return tuple(
+        replace(contents[0], digest=digests.of(id_))
+        for id_, contents in found.items()
+        if len(contents) == 1
+    )
 
 
 def _read_reports(
-    rows: Iterable[Row], cash_out_ids: Iterable[str], left_out: _LeftOut
+    file: IO[bytes], cash_out_ids: Iterable[str], left_out: _LeftOut, digests: Digests
 ) -> Mapping[str, Reports]:
     """Collect the actions about dispensed notes, by cash-out."""
     reports = {id_: Reports() for id_ in cash_out_ids}
-    for raw in rows:
+    for raw in _rows(file, ACTIONS, left_out, digests):
         of = reports.get(raw["tx_id"] or "")
         if raw["action"] not in {"dispense", "dispenseError", None}:
             continue
         if raw["tx_id"] is not None and of is None:
             continue
-        valid = list(_validated(ActionRow, [raw], ACTIONS, left_out))
+        valid = list(_valid(ActionRow, [raw], ACTIONS, left_out, digests))
         for row in valid:
             reports[row.tx_id].add(Action(row.id, row.action, row.created, _notes(raw)))
         if of is not None and not valid:
@@ -214,15 +267,26 @@ def _cash_in(row: CashInRow) -> CashIn:
 
 
 def _validated(
-    model: type[_Model], rows: Iterable[Row], table: Table, left_out: _LeftOut
+    model: type[_Model], file: IO[bytes], table: Table, left_out: _LeftOut, digests: Digests
 ) -> Iterator[_Model]:
-    """Yield the rows that can be read; report the others."""
+    """Yield the rows of a table that can be read; report the others."""
+    return _valid(model, _rows(file, table, left_out, digests), table, left_out, digests)
+
+
+def _valid(
+    model: type[_Model],
+    rows: Iterable[Row],
+    table: Table,
+    left_out: _LeftOut,
+    digests: Digests,
+) -> Iterator[_Model]:
     for row in rows:
         try:
             yield model.model_validate(row)
         except ValidationError as error:
             columns = sorted({str(fault["loc"][0]) for fault in error.errors()})
             id_ = row.get("id") or ""
+            digests.doubt(row.get(table.id_column) or "")  # so that it is reported each time
             if table == CASH_OUTS and id_:
                 left_out.cash_out_ids.add(id_)
             why, value, cause = _cause(row, columns)

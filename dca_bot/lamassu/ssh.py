@@ -14,7 +14,7 @@ from typing import IO
 
 import asyncssh
 
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import NOTHING_KNOWN, Export, KnownRows
 from dca_bot.errors import SourceUnavailable, in_words, one_line
 from dca_bot.faults import SourceFault
 from dca_bot.lamassu.export_command import Ending, fill_command, what_to_do
@@ -63,7 +63,7 @@ class SshCsvSource:
         self._turn = asyncio.Lock()
         self._kept = KeptReading()
 
-    async def fetch(self, since: datetime) -> Export:
+    async def fetch(self, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
         """Read every cash-out created at `since` or later with the actions, and every cash-in.
 
         An action is created after the cash-out, so the same time bounds both. If only the command
@@ -84,7 +84,13 @@ class SshCsvSource:
                 except _CommandFailed as error:
                     cash_ins, failure = None, lacks_cash_ins(str(error))
                 export = await asyncio.to_thread(
-                    self._kept.read, cash_outs, actions, devices, cash_ins=cash_ins, since=since
+                    self._kept.read,
+                    cash_outs,
+                    actions,
+                    devices,
+                    cash_ins=cash_ins,
+                    since=since,
+                    known=known,
                 )
         return replace(export, left_out=(failure, *export.left_out)) if failure else export
 

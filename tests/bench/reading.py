@@ -4,19 +4,22 @@ import asyncio
 import csv
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from big_export import write_export
-from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, Bench, Server, cash_out
+from ingest_bench import DAY, MINUTE, Bench
 from scaffold import open_in_thread
 
 from bench.spending import Sample, Spent, alone, cpu_sample, spent, spent_beside_loop
-from dca_bot.core.cash_out import Action
+from dca_bot.core.ports import CashOutSource, Export, KnownRows
 from dca_bot.lamassu.directory import DirectorySource
+from dca_bot.lamassu.kept_reading import KeptReading
+from dca_bot.lamassu.row_models import ACTIONS, CASH_OUTS
 
 WINDOW_ROWS = 7_700
 """The cash-outs of two weeks, which each poll reads: 550 a day."""
@@ -41,7 +44,7 @@ async def first_read(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]
 async def known_rows(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
     """Poll an export of known rows and one more sale, beside csv.reader on the same files."""
     export = _export(folder, rows)
-    async with _poller(folder, export) as bench:
+    async with _poller(folder, DirectorySource(export)) as bench:
         await bench.poll(2)
         while True:
             bench.clock.ahead += DAY  # each day's first poll reads everything
@@ -63,19 +66,36 @@ async def known_rows(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]
 
 
 async def idle_window(folder: Path, rows: int) -> AsyncIterator[dict[str, Sample]]:
-    """Poll rows that were read already and haven't changed, beside `repr` of each row."""
-    with TemporaryDirectory(prefix="window-", dir=folder) as name:
-        bench = Bench(Path(name), Server())
-        await bench.open()
-        bench.server.put(*_cash_outs(rows))
+    """Poll tables that are downloaded each time and haven't changed, beside csv.reader on the same."""
+    export = _export(folder, rows)
+    async with _poller(folder, _Downloads(export)) as bench:
         await bench.poll(3)
         while True:
             bench.clock.ahead += MINUTE
             idle = await _poll(bench)
             with spent() as floor:
-                for row in bench.server.rows.values():
-                    repr(row)
+                _read_bare(export)
             yield {"idle-window": cpu_sample(idle, floor)}
+
+
+class _Downloads:
+    """An export that each poll has whole, as over SSH."""
+
+    def __init__(self, export: Path) -> None:
+        self._export = export
+        self._kept = KeptReading()
+
+    async def fetch(self, since: datetime, known: KnownRows) -> Export:
+        with ExitStack() as files:
+            cash_outs, actions = (
+                files.enter_context((self._export / f"{table.name}.csv").open("rb"))
+                for table in (CASH_OUTS, ACTIONS)
+            )
+            devices = files.enter_context(BytesIO(b"device_id,name\n"))
+            tables = cash_outs, actions, devices
+            return await asyncio.to_thread(
+                self._kept.read, *tables, cash_ins=None, since=since, known=known
+            )
 
 
 def _export(folder: Path, rows: int) -> Path:
@@ -88,10 +108,10 @@ def _export(folder: Path, rows: int) -> Path:
 
 
 @asynccontextmanager
-async def _poller(folder: Path, export: Path) -> AsyncIterator[Bench]:
+async def _poller(folder: Path, source: CashOutSource) -> AsyncIterator[Bench]:
     """Have a new ledger and a poller, for which every cash-out counts."""
     with TemporaryDirectory(prefix="poller-", dir=folder) as name:
-        bench = Bench(Path(name), DirectorySource(export))
+        bench = Bench(Path(name), source)
         await bench.open(open_in_thread)
         bench.clock.ahead = datetime.now(UTC) - bench.clock.now()
         bench.ingest.start_at = _EPOCH
@@ -103,7 +123,10 @@ async def _poller(folder: Path, export: Path) -> AsyncIterator[Bench]:
 
 def _first_poll(export: Path) -> Spent:
     async def poll() -> Spent:
-        async with _poller(export.parent, export) as bench, spent_beside_loop() as took:
+        async with (
+            _poller(export.parent, DirectorySource(export)) as bench,
+            spent_beside_loop() as took,
+        ):
             await bench.poll()
         return took
 
@@ -152,11 +175,3 @@ async def _poll_of_changed(bench: Bench, export: Path) -> Spent:
         last[header.index("id")] = str(uuid.uuid4())
         csv.writer(file, lineterminator="\n").writerow(last)
     return await _poll(bench)
-
-
-def _cash_outs(count: int) -> Iterator[object]:
-    """Yield cash-outs of the last 13 days: every twentieth is never paid, and ignored."""
-    for number in range(count):
-        at = NOW - 3 * HOUR - (count - number) * (13 * DAY / count)
-        paid = {"actions": (Action(1, "dispense", at, ((100, 8),)),)}
-        yield cash_out(f"{number:032x}", at, **(paid if number % 20 else NEVER_PAID))

@@ -69,7 +69,7 @@ ROWS = (
         (140, 1_000, 7_700),
         (
             "idle-window",
-            "a poll that finds nothing new; floor: repr of each row",
+            "a poll that finds nothing new; floor: csv.reader",
             _CPU_S,
             Goal(0.1),
         ),

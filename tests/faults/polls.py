@@ -21,7 +21,7 @@ from payout_bench import HandClock
 from postgres_process import EMPTY, PostgresProcess
 from wire import Wire
 
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import Export, KnownRows
 from dca_bot.core.reach import Part
 from dca_bot.errors import OutsideError
 from dca_bot.lamassu.postgres import PostgresSource
@@ -43,9 +43,9 @@ class Listening:
     source: Any
     codes: list[str] = field(default_factory=list)
 
-    async def fetch(self, since: Any) -> Export:
+    async def fetch(self, since: Any, known: KnownRows) -> Export:
         try:
-            export = await self.source.fetch(since)
+            export = await self.source.fetch(since, known)
         except OutsideError as error:
             self.codes.append(str(error.fault))
             raise

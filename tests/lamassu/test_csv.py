@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.errors import ExportBroken, TableBroken
-from dca_bot.lamassu.csv import Table, read_rows
+from dca_bot.lamassu.csv import Table, TableReading
 
-PLAIN = Table("t", frozenset({"a", "b"}), frozenset({"c"}))
+PLAIN = Table("t", frozenset({"a", "b"}), frozenset({"c"}), id_column="a")
 
 
 def rows(data, table=PLAIN):
-    return list(read_rows(BytesIO(data), table))
+    reading = TableReading(BytesIO(data), table)
+    return list(map(reading.row, reading))
 
 
 def write(value):

@@ -38,9 +38,9 @@ def reads(monkeypatch):
     """The instants since which the folder has been read, of files that are no longer young."""
     asked = []
 
-    def read(path, since):
+    def read(path, since, known):
         asked.append(since)
-        return read_directory(path, since)
+        return read_directory(path, since, known)
 
     monkeypatch.setattr(directory, "read_directory", read)
     monkeypatch.setattr(directory, "_YOUNG_NS", 0)
@@ -119,8 +119,8 @@ async def test_young_files_and_big_readings_are_read_each_time(folder, reads, mo
 
 
 async def test_file_that_changes_during_the_reading_is_read_again(folder, reads, monkeypatch):
-    def read(path, since):
-        export = directory_read(path, since)
+    def read(path, since, known):
+        export = directory_read(path, since, known)
         (path / "devices.csv").touch()
         return export
 

@@ -24,9 +24,9 @@ def parsed(monkeypatch):
     """The instants since which tables have been parsed."""
     asked = []
 
-    def read(*files, cash_ins, since):
-        asked.append(since)
-        return read_export(*files, cash_ins=cash_ins, since=since)
+    def read(*files, **how):
+        asked.append(how["since"])
+        return read_export(*files, **how)
 
     monkeypatch.setattr(kept_reading, "read_export", read)
     return asked

@@ -7,8 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from random import Random
 
+from known_rows import without_known
+
 from dca_bot.core.cash_out import Action, CashOut
-from dca_bot.core.ports import Export
+from dca_bot.core.ports import NOTHING_KNOWN, Export, KnownRows
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.faults import SourceFault
 from simulation.journal import Journal
@@ -190,8 +192,9 @@ class LamassuClient:
     server: Lamassu
     line: Line
 
-    async def fetch(self, since: datetime) -> Export:
-        return await self.line.ask(lambda: self.server.readable(since), self._lost)
+    async def fetch(self, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
+        export = await self.line.ask(lambda: self.server.readable(since), self._lost)
+        return without_known(export, since, known)
 
     async def aclose(self) -> None:
         pass

@@ -7,12 +7,16 @@ simulated world can take an adapter's place.
 from dca_bot.core.ports.addresses import Addresses, AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.core.ports.clock import Clock, Uptime
 from dca_bot.core.ports.lamassu import (
+    NOTHING_KNOWN,
     CashIn,
     CashOutSource,
     Copy,
     Export,
+    KnownRows,
     LeftOut,
+    Passed,
     RowFault,
+    RowKind,
 )
 from dca_bot.core.ports.lnbits import (
     Credit,
@@ -37,6 +41,7 @@ from dca_bot.core.ports.nostr import (
 )
 
 __all__ = [
+    "NOTHING_KNOWN",
     "UNHEARD",
     "AddressInvoice",
     "Addresses",
@@ -50,11 +55,13 @@ __all__ = [
     "IncomingMessage",
     "Invoice",
     "KeyKind",
+    "KnownRows",
     "LeftOut",
     "ListMark",
     "LnurlLimits",
     "Messenger",
     "OutgoingMessage",
+    "Passed",
     "PastReading",
     "PayAnswer",
     "PayReply",
@@ -62,6 +69,7 @@ __all__ = [
     "PaymentStatus",
     "RelayHeard",
     "RowFault",
+    "RowKind",
     "SoughtPerson",
     "Uptime",
     "VerifyAnswer",

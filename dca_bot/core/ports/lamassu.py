@@ -1,6 +1,7 @@
 """Lamassu, read only: cash-outs, cash-ins and the machines' names."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from dca_bot.core.cash_out import CashOut
 class CashIn:
     """A row of cash_in_txs: a layperson puts cash into a machine and buys bitcoin.
 
-    `fiat` is None if unreadable. The cash counts once `send_confirmed` is true.
+    `fiat` is None if unreadable. The cash counts once `send_confirmed` is true. `digest`: as of a CashOut.
     """
 
     id: str
@@ -23,6 +24,62 @@ class CashIn:
     fiat: Decimal | None
     fiat_code: str | None
     send_confirmed: bool
+    digest: bytes | None = field(default=None, compare=False, repr=False)
+
+
+class RowKind(StrEnum):
+    """The kinds of rows with an id of their own."""
+
+    CASH_OUT = "cash-out"
+    CASH_IN = "cash-in"
+
+
+class KnownRows(Protocol):
+    """The rows of earlier readings that come to nothing any more, by id and digest."""
+
+    @property
+    def version(self) -> int:
+        """Return a number that is another one as soon as other rows are known."""
+        ...
+
+    def unchanged(
+        self, kind: RowKind, digests: Mapping[str, bytes], since: datetime
+    ) -> AbstractSet[str]:
+        """Return the ids of the known rows with the same digest in a reading; these rows need no parsing.
+
+        `digests`: of each row in the reading, by id. Known rows created at `since` or later that the reading
+        lacks, or has with another digest, are known no more.
+        """
+        ...
+
+
+class NothingKnown:
+    """No known row: each row of a reading is parsed."""
+
+    version = 0
+
+    def unchanged(
+        self, _kind: RowKind, _digests: Mapping[str, bytes], _since: datetime
+    ) -> AbstractSet[str]:
+        """Return no id."""
+        return frozenset()
+
+
+NOTHING_KNOWN = NothingKnown()
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The known rows of a reading, which were not parsed: when the oldest or newest of them was created.
+
+    `action_at`: when the newest action of those cash-outs was created. None stands for no such row. No row is
+    of the future.
+    """
+
+    oldest_at: datetime | None = None
+    newest_at: datetime | None = None
+    action_at: datetime | None = None
+    cash_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +128,7 @@ class Export:
     within bounds, and missing cash-ins; such rows change nothing.
     `unreadable_ids` has every cash-out among the rows. `copies` has the copies that were read, if
     any; `core.freshness` judges the age. Two readings of the same rows are equal, from any source.
+    `passed` stands for the known rows, which `cash_outs` and `cash_ins` lack.
     """
 
     cash_outs: tuple[CashOut, ...]
@@ -79,6 +137,7 @@ class Export:
     cash_ins: tuple[CashIn, ...] = ()
     unreadable_ids: frozenset[str] = frozenset()
     copies: tuple[Copy, ...] = field(default=(), compare=False)
+    passed: Passed = field(default=Passed(), compare=False)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -89,11 +148,11 @@ class Export:
 class CashOutSource(Protocol):
     """A Lamassu server, read only."""
 
-    async def fetch(self, since: datetime) -> Export:
+    async def fetch(self, since: datetime, known: KnownRows = NOTHING_KNOWN) -> Export:
         """Read every cash-out created at `since` or later with the actions, and every cash-in.
 
-        If only the cash-ins can't be read, `left_out` says why. All or nothing otherwise: raise
-        SourceUnavailable, or ExportBroken for an incomplete transfer.
+        Known rows that are unchanged are left out. If only the cash-ins can't be read, `left_out` says
+        why. All or nothing otherwise: raise SourceUnavailable, or ExportBroken for an incomplete transfer.
         """
         ...
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.cash_out import Reason
-from dca_bot.core.change import MISSING_MAX, Change, change_of, missing
-from dca_bot.core.ports import Export
+from dca_bot.core.change import Change, change_of
 from dca_bot.core.row_amounts import row_amounts
 from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.distributions import changes
@@ -41,21 +40,11 @@ class ChangeWatch:
                 told = describe.change(then, row)
             self._turn(tx, cash_out.id, opened.get(cash_out.id, ""), reason, now=now, told=told)
 
-    def look_for_missing(
-        self, tx: Tx, export: Export, *, since: datetime, now: datetime
-    ) -> list[str]:
-        """Hold the distributed cash-outs since `since` that a full reading lacks.
-
-        If the reading lacks so many that the reading must be partial, hold nothing and return the ids.
-        """
-        read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
-        gone = missing(changes.shared_out(tx, since), read, export.unreadable_ids)
-        if len(gone) > MISSING_MAX:
-            return gone
+    def hold_missing(self, tx: Tx, ids: Sequence[str], *, now: datetime) -> None:
+        """Hold the distributed cash-outs that a full reading lacks."""
         opened = holds.open_reasons(tx, HoldKind.CHANGED)
-        for cash_out_id in gone:
+        for cash_out_id in ids:
             self._turn(tx, cash_out_id, opened.get(cash_out_id, ""), Change.MISSING, now=now)
-        return []
 
     def _turn(
         self,

@@ -6,13 +6,13 @@ The invariant: an incomplete reading changes nothing; a faulty cash-out keeps no
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.cash_out import CashOut
-from dca_bot.core.change import MISSING_MAX
+from dca_bot.core.change import MISSING_MAX, missing
 from dca_bot.core.freshness import newest_transaction, oldest_copy
 from dca_bot.core.ports import CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
@@ -27,7 +27,7 @@ from dca_bot.jobs.lamassu.recording import Recorder
 from dca_bot.jobs.lamassu.settled_rows import Row, SettledRows
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
-from dca_bot.ledger.distributions import cash_outs, readings
+from dca_bot.ledger.distributions import cash_outs, changes, readings
 from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -100,23 +100,29 @@ class Ingest:
         full = has_passed(_FULL_READ_EVERY, since=self._full_read_at, now=now)
         first = reads_since(self.start_at)
         since = first if full else max(first, now - self.lookback)
-        export = await self.source.fetch(since)
-        if full:
-            self._settled.forget()
+        await aside(lambda _stop: self._settled.begin(start_at=self.start_at, now=now))
+        export = await self.source.fetch(since, self._settled)
         judged_at = self.clock.now()
-        unsettled, decided = await aside(lambda _stop: self._sift(export, judged_at))
+        export, decided = await aside(lambda _stop: self._judge(export, since, judged_at))
         decided = await self._spare(decided)
-        to_distribute = await self._record(unsettled, decided)
+        unrecorded = await self._record_cash(export, decided)
+        to_distribute, settled = await self._record(decided)
         for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
             async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
-                await self._distribute((cash_out, decision))
+                if await self._distribute((cash_out, decision)):
+                    settled.append(cash_out)
         if full:
             async with self._boundary.over(Guarded.MISSING):
                 await self._look_for_missing(export, first)
             self._full_read_at = now
             await self.database.transact(self._recorder.hold_unknown_payments)
         await self._tell_unreadable(export)
-        await self._note_reading(export, decided, since, now)
+        if await self._note_reading(export, decided, since, now):
+            judged = {cash_out.id for cash_out, _ in decided}
+            before_start = (row for row in export.cash_outs if row.id not in judged)
+            rows = (*settled, *before_start, *export.cash_ins)
+            done = [row for row in rows if row.id not in unrecorded]
+            await aside(lambda _stop: self._settled.settle(done, now=judged_at))
 
     async def _know_start(self) -> None:
         """Read the first start again: a first start by a clock that was ahead is pulled back later."""
@@ -134,8 +140,11 @@ class Ingest:
 
     async def _note_reading(
         self, export: Export, decided: Sequence[Decided], since: datetime, polled_at: datetime
-    ) -> None:
-        """Record the poll and the newest ticker, and tell of what the reading shows as a whole."""
+    ) -> bool:
+        """Record the poll and the newest ticker, and tell of what the reading shows as a whole.
+
+        Return whether all of that was done.
+        """
         now = self.clock.now()
         looks: tuple[tuple[Guarded, Callable[[Tx], bool]], ...] = (
             (Guarded.TICKER, lambda tx: self._note_ticker(tx, export, now)),
@@ -146,8 +155,10 @@ class Ingest:
             (Guarded.CASH, self._cash.warn),
             (Guarded.POLL, lambda tx: _note_poll(tx, export, polled_at)),
         )
-        if any(await self._boundary.over_all(looks)):
+        done = await self._boundary.over_all(looks)
+        if any(done):
             self.signals.outbox.ring()
+        return len(done) == len(looks)
 
     def _note_ticker(self, tx: Tx, export: Export, now: datetime) -> bool:
         """Record the newest ticker for the checks of fixed mode's rate; tell nobody."""
@@ -156,12 +167,13 @@ class Ingest:
             tickers.note(tx, ticker, now=now)
         return False
 
-    def _sift(self, export: Export, now: datetime) -> tuple[Export, list[Decided]]:
-        """Judge the rows of a reading that aren't settled; outside the event loop, as there may be many."""
-        start_at = self.start_at
-        unsettled = self._settled.unsettled(export, start_at=start_at, now=now)
-        currency = self.programme.currency
-        return unsettled, judge(unsettled, currency=currency, start_at=start_at, now=now)
+    def _judge(
+        self, export: Export, since: datetime, now: datetime
+    ) -> tuple[Export, list[Decided]]:
+        """Judge the rows of a reading; outside the event loop, as there may be many."""
+        export = replace(export, passed=self._settled.passed(since))
+        currency, start_at = self.programme.currency, self.start_at
+        return export, judge(export, currency=currency, start_at=start_at, now=now)
 
     async def _spare(self, decided: list[Decided]) -> list[Decided]:
         lacking = unreported(decided)
@@ -169,8 +181,18 @@ class Ingest:
             return decided
         return spare(decided, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
 
-    async def _record(self, export: Export, decided: Sequence[Decided]) -> list[Decided]:
-        """Record machines, cash and cash-outs; return the cash-outs that are still to be distributed."""
+    async def _record_cash(self, export: Export, decided: Sequence[Decided]) -> AbstractSet[str]:
+        """Record machines and cash; return the ids of the rows whose cash could not be recorded."""
+        unrecorded = {row.id for row in export.cash_outs} | {row.id for row in export.cash_ins}
+        async with self._boundary.over(Guarded.CASH):
+            await self._note_machines(export)
+            currency, start_at = self.programme.currency, self.start_at
+            moved = await aside(lambda _stop: cash_flows(export, decided, currency, since=start_at))
+            unrecorded &= await self._cash.follow(moved)
+        return unrecorded
+
+    async def _record(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Row]]:
+        """Record cash-outs; return those still to be distributed, and the settled ones."""
         to_distribute: list[Decided] = []
         settled: list[Row] = []
 
@@ -180,12 +202,6 @@ class Ingest:
             to_distribute.extend(recorded.to_distribute)
             settled.extend(recorded.settled)
 
-        failed: AbstractSet[str] | None = None
-        async with self._boundary.over(Guarded.CASH):
-            await self._note_machines(export)
-            currency, start_at = self.programme.currency, self.start_at
-            moved = await aside(lambda _stop: cash_flows(export, decided, currency, since=start_at))
-            failed = await self._cash.follow(moved)
         for start in range(0, len(decided), _BATCH):
             await self._boundary.over_each(
                 Guarded.CASH_OUT,
@@ -194,13 +210,9 @@ class Ingest:
                 ref=lambda one: one[0].id,
                 named=lambda one: _named(one[0]),
             )
-        if failed is not None:
-            done = (row for row in (*settled, *export.cash_ins) if row.id not in failed)
-            since = self.clock.now() - self.lookback
-            await aside(lambda _stop: self._settled.settle(done, since=since))
         if decided:
             self.signals.outbox.ring()
-        return to_distribute
+        return to_distribute, settled
 
     async def _note_machines(self, export: Export) -> None:
         """Record the machines, unless the last reading had the same machines with the same names."""
@@ -209,17 +221,23 @@ class Ingest:
             self._machines = dict(export.machines)
 
     async def _look_for_missing(self, export: Export, since: datetime) -> None:
-        now, changes = self.clock.now(), self._recorder.changes
-        gone = await self.database.transact(
-            lambda tx: changes.look_for_missing(tx, export, since=since, now=now)
-        )
-        if gone:
+        """Hold the distributed cash-outs since `since` that a full reading lacks.
+
+        A reading that lacks many must be partial: the operators are told, and nothing is held.
+        """
+        known = await self.database.read(lambda tx: changes.shared_out(tx, since))
+        gone = await aside(lambda _stop: missing(known, export, self._settled.has))
+        if gone and len(gone) <= MISSING_MAX:
+            hold, now = self._recorder.changes.hold_missing, self.clock.now()
+            await self.database.transact(lambda tx: hold(tx, gone, now=now))
+        elif gone:
             _log.warning(
                 "reading lacks rows that were shared out n=%d first=%s", len(gone), gone[0]
             )
             await self._tell_once(Say("notice.rows_missing", n=len(gone), first=gone[0]))
 
-    async def _distribute(self, one: Decided) -> None:
+    async def _distribute(self, one: Decided) -> bool:
+        """Distribute a cash-out; return whether the cash-out is distributed now."""
         given = await self.database.transact(lambda tx: self._recorder.distribute(tx, *one))
         if given is not None:
             _log.info(
@@ -231,6 +249,7 @@ class Ingest:
             )
             self.signals.payouts.ring()
             self.signals.outbox.ring()
+        return given is not None
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [one for one in export.left_out if one.text not in self._told]

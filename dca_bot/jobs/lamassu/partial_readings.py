@@ -51,7 +51,8 @@ class PartialWatch:
             for cash_out, decision in decided
             if (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.NO_REPORT)
         ]
-        newest = max((cash_out.created_at for cash_out in export.cash_outs), default=since)
+        read = (cash_out.created_at for cash_out in export.cash_outs)
+        newest = max((*read, export.passed.newest_at or since), default=since)
         beyond = changes.newest_shared_out(tx, newest, limit=_FIRST_MAX)
         lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
         told = [

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of some cash-outs: still `to_distribute`, or `settled` before.
+    """What became of some cash-outs: still `to_distribute`, or `settled`.
 
     Nothing comes of a settled row, as long as Lamassu has the same row and the clock isn't pulled back.
     """
@@ -74,6 +74,8 @@ class Recorder:
                 to_distribute.append((cash_out, decision))
             elif _is_news(tx, cash_out, decision, state=state, reason=reason):
                 self._record_one(tx, cash_out, decision)
+                if decision.verdict is Verdict.IGNORE:
+                    ignored.append((cash_out, decision))
             elif state == cash_outs.IGNORED:
                 ignored.append((cash_out, decision))
         now = self.clock.now()

@@ -1,85 +1,122 @@
-"""Passes over the rows of a reading that a poll has settled before and that are unchanged since.
+"""Remembers the rows of Lamassu that polls have settled: a poll passes over such a row until the row changes.
 
 The invariant: passing over a row changes nothing in the ledger and no notice. A settled cash-out is
-distributed or ignored in the ledger, has no open hold, and waits for nothing: only another row at Lamassu
-could change anything. A settled cash-in has the cash recorded.
+distributed or ignored in the ledger, or left before the start; it has no open hold, and waits for nothing:
+only another row at Lamassu could change anything. A settled cash-in has the cash recorded.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 
 from dca_bot.core.cash_out import CashOut
-from dca_bot.core.ports import CashIn, Export
+from dca_bot.core.ports import CashIn, Passed, RowKind
+from dca_bot.ledger.store.instants import instant_or_none, micros
 
 Row = CashOut | CashIn
 
-_DIGEST_BYTES = 32
+_TABLE = """
+CREATE TABLE settled_row (
+  kind TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL,
+  created_at INTEGER NOT NULL, acted_at INTEGER,
+  PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID
+"""
+_INDEX = "CREATE INDEX settled_row_created ON settled_row (kind, created_at, acted_at)"
+
+
+def _in_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute(_TABLE)
+    connection.execute(_INDEX)
+    return connection
 
 
 @dataclass(slots=True)
 class SettledRows:
-    """The settled rows of the last reading; a digest stands for each row and takes far less memory."""
+    """The settled rows, of which the last reading that went back so far has each; one thread at a time.
 
-    _digests: set[bytes] = field(default_factory=set, init=False)
+    `version`: another one as soon as other rows are settled.
+    """
+
+    version: int = field(default=0, init=False)
+    _rows: sqlite3.Connection = field(default_factory=_in_memory, init=False)
     _start_at: datetime | None = field(default=None, init=False)
-    _read_at: datetime | None = field(default=None, init=False)
-    _last: tuple[Export, Export] | None = field(default=None, init=False)
-    """The last reading, and its rows that weren't settled then."""
+    _judged_at: datetime | None = field(default=None, init=False)
 
-    def unsettled(self, export: Export, *, start_at: datetime, now: datetime) -> Export:
-        """Return a reading without the settled rows, and forget the settled rows that the reading lacks.
+    def begin(self, *, start_at: datetime, now: datetime) -> None:
+        """Begin a reading; forget all rows if `start_at` has moved, or if the clock was pulled back.
 
-        A row that comes back after a reading without the row is unsettled. All rows are unsettled if
-        `start_at` has moved, and if the clock was pulled back: young rows wait again.
+        After such a clock young rows wait again.
         """
-        if start_at != self._start_at or self._read_at is None or now < self._read_at:
-            self.forget()
-        self._start_at, self._read_at = start_at, now
-        if not self._digests:
-            return export
-        rest = self._last[1] if self._last is not None and _is_same(self._last[0], export) else None
-        looked_at = export if rest is None else rest
-        still_settled: set[bytes] = set()
+        if start_at != self._start_at or self._judged_at is None or now < self._judged_at:
+            self._change("DELETE FROM settled_row", [()])
+        self._start_at, self._judged_at = start_at, now
 
-        def is_unsettled(row: Row) -> bool:
-            digest = _digest(row)
-            if digest in self._digests:
-                still_settled.add(digest)
-            return digest not in self._digests
+    def unchanged(
+        self, kind: RowKind, digests: Mapping[str, bytes], since: datetime
+    ) -> AbstractSet[str]:
+        """Return the settled rows with the same digest in a reading; forget the others since then.
 
-        unsettled = replace(
-            export,
-            cash_outs=tuple(filter(is_unsettled, looked_at.cash_outs)),
-            cash_ins=tuple(filter(is_unsettled, looked_at.cash_ins)),
+        A row that comes back after a reading without the row is not settled.
+        """
+        known = "SELECT digest FROM settled_row WHERE kind = ? AND id = ?"
+        found = {
+            id_
+            for id_, digest in digests.items()
+            if self._rows.execute(known, (kind, id_)).fetchone() == (digest,)
+        }
+        within = "SELECT id FROM settled_row WHERE kind = ? AND created_at >= ?"
+        gone = [
+            (kind, id_)
+            for (id_,) in self._rows.execute(within, (kind, micros(since)))
+            if id_ not in found
+        ]
+        if gone:
+            self._change("DELETE FROM settled_row WHERE kind = ? AND id = ?", gone)
+        return found
+
+    def passed(self, since: datetime) -> Passed:
+        """Return the oldest and newest instants of the settled rows that were created since then."""
+        span = (
+            "SELECT min(created_at), max(created_at), max(acted_at) FROM settled_row"
+            " WHERE kind = ? AND created_at >= ?"
         )
-        if rest is None:  # The rest lacks what was settled before: those digests stay.
-            self._digests = still_settled
-        self._last = export, unsettled
-        return unsettled
+        oldest, newest, acted = self._rows.execute(
+            span, (RowKind.CASH_OUT, micros(since))
+        ).fetchone()
+        _, paid_in, _ = self._rows.execute(span, (RowKind.CASH_IN, micros(since))).fetchone()
+        return Passed(*map(instant_or_none, (oldest, newest, acted, paid_in)))
 
-    def settle(self, rows: Iterable[Row], *, since: datetime) -> None:
+    def has(self, cash_out_id: str) -> bool:
+        """Tell whether a cash-out is settled."""
+        known = "SELECT 1 FROM settled_row WHERE kind = ? AND id = ?"
+        return self._rows.execute(known, (RowKind.CASH_OUT, cash_out_id)).fetchone() is not None
+
+    def settle(self, rows: Iterable[Row], *, now: datetime) -> None:
         """Pass over the rows in the next readings, as long as each reading has the rows unchanged.
 
-        Rows created before `since` are not kept: only the full reading of each day has older rows.
+        A row of the future, by itself or by an action, is not settled: the row is not the newest one yet.
         """
-        self._digests.update(_digest(row) for row in rows if row.created_at >= since)
+        self._judged_at = max(now, self._judged_at or now)
+        put = "INSERT OR REPLACE INTO settled_row VALUES (?, ?, ?, ?, ?)"
+        found = list(_values(rows, now))
+        if found:
+            self._change(put, found)
 
-    def forget(self) -> None:
-        """Pass over no row in the next reading."""
-        self._digests.clear()
-        self._last = None
-
-
-def _is_same(one: Export, other: Export) -> bool:
-    """Tell whether two readings are one reading, whose rows were not read anew.
-
-    Both kinds of rows tell: all empty tuples are one.
-    """
-    return one.cash_outs is other.cash_outs and one.cash_ins is other.cash_ins
+    def _change(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        with self._rows:
+            self._rows.executemany(statement, rows)
+        self.version += 1
 
 
-def _digest(row: Row) -> bytes:
-    """Return a digest of a row's kind and of all values; the digits of a number count, not only the value."""
-    return blake2b(repr(row).encode(), digest_size=_DIGEST_BYTES).digest()
+def _values(rows: Iterable[Row], now: datetime) -> Iterator[tuple[object, ...]]:
+    for row in rows:
+        kind = RowKind.CASH_OUT if isinstance(row, CashOut) else RowKind.CASH_IN
+        actions = row.actions if isinstance(row, CashOut) else ()
+        acted_at = max((action.created_at for action in actions), default=None)
+        if row.digest is not None and max(row.created_at, acted_at or row.created_at) <= now:
+            acted_us = None if acted_at is None else micros(acted_at)
+            yield kind, row.id, row.digest, micros(row.created_at), acted_us

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from here import open_here
+from known_rows import without_known
 from payout_bench import OPERATOR, HandClock, programme
 from scaffold import cash_out_row, open_ledger
 
-from dca_bot.core.ports import Export, LeftOut, RowFault
+from dca_bot.core.ports import NOTHING_KNOWN, Export, LeftOut, RowFault
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.programme import clients, deposits
@@ -55,7 +56,7 @@ class Server:
     def put_in(self, *rows):
         self.cash_ins.update({row.id: row for row in rows})
 
-    async def fetch(self, since):
+    async def fetch(self, since, known=NOTHING_KNOWN):
         self.asked.append(since)
         await asyncio.sleep(0)
         if self.fault:
@@ -63,7 +64,8 @@ class Server:
         rows = tuple(row for row in self.rows.values() if row.created_at >= since)
         cash_ins = tuple(row for row in self.cash_ins.values() if row.created_at >= since)
         left_out = tuple(LeftOut(RowFault.VALUE, text, {}) for text in self.unreadable)
-        return Export(rows, self.machines, left_out, cash_ins, self.unreadable_ids)
+        export = Export(rows, self.machines, left_out, cash_ins, self.unreadable_ids)
+        return without_known(export, since, known)
 
     async def aclose(self):
         """Nothing is open."""

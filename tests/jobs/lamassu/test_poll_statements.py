@@ -92,7 +92,7 @@ async def test_cash_out_that_waits_is_read_once_and_written_once(make_ingest):
 
 @pytest.mark.parametrize("count", [1, 1200])
 async def test_idle_poll_asks_nothing_about_settled_rows(make_ingest, count):
-    """The first poll distributes and ignores, the second finds that done, the others pass over the rows."""
+    """The first poll distributes and ignores, the others pass over the rows."""
     bench = await make_ingest()
     for number in range(count):
         row = NEVER_PAID if number % 3 else {"actions": (Action(1, "dispense", NOW, ((100, 8),)),)}
@@ -100,7 +100,7 @@ async def test_idle_poll_asks_nothing_about_settled_rows(make_ingest, count):
         bench.server.put_in(
             CashIn(f"{number}", "machine", NOW - DAY, Decimal(5), "GTQ", send_confirmed=True)
         )
-    await bench.poll(2)
+    await bench.poll()
     with taken_down(bench.database) as statements:
         await bench.poll()
     assert of(statements, "SELECT id, state, reason FROM cash_out") == 0
@@ -129,15 +129,20 @@ async def test_row_that_is_not_settled_is_looked_at_in_each_poll(make_ingest, ca
     assert of(statements, "SELECT id, state, reason FROM cash_out") == 1
 
 
-async def test_full_reading_of_each_day_looks_at_all_rows(make_ingest):
+async def test_full_reading_of_each_day_passes_over_rows_of_any_age(make_ingest):
     bench = await make_ingest()
-    bench.server.put(cash_out(ID, NOW - HOUR))
-    await bench.poll(3)
+    bench.server.put(cash_out(ID, NOW - 20 * DAY), cash_out("too old", NOW - 31 * DAY))
+    await bench.poll()
     bench.clock.ahead += DAY
-    for asked in (1, 0):
-        with taken_down(bench.database) as statements:
-            await bench.poll()
-        assert of(statements, "SELECT id, state, reason FROM cash_out") == asked
+    with taken_down(bench.database) as statements:
+        await bench.poll()
+    assert of(statements, "SELECT id, created_at FROM cash_out") == 1
+    assert of(statements, "SELECT id, state, reason FROM cash_out") == 0
+    assert await bench.holds() == []
+    with taken_down(bench.database) as statements:
+        bench.ingest = bench.poller()
+        await bench.poll()
+    assert of(statements, "SELECT id, state, reason FROM cash_out") == 1
 
 
 async def test_cash_out_that_an_operator_ignores_during_a_poll_is_not_distributed(make_ingest):

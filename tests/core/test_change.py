@@ -9,6 +9,7 @@ from scaffold import cash_out_row
 
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change, change_of, missing
+from dca_bot.core.ports import Export, Passed
 from dca_bot.core.row_amounts import row_amounts
 from dca_bot.core.verdict import decide
 
@@ -45,8 +46,20 @@ def test_contents_of_one_reading_that_mean_the_same_are_one_and_others_are_twice
 @pytest.mark.parametrize("minutes", range(-1, 4))
 def test_row_is_missing_between_the_oldest_and_the_newest_row_that_was_read(minutes):
     known = {"gone": AT + minutes * MINUTE}
-    read = {"first": AT, "last": AT + 2 * MINUTE}
-    assert missing(known, read, ()) == (["gone"] if 0 <= minutes <= 2 else [])
-    assert missing(known, read, {"gone"}) == []
-    assert missing(known, {**read, **known}, ()) == []
-    assert missing(known, {}, ()) == []
+    first, last = cash_out_row("first", AT), cash_out_row("last", AT + 2 * MINUTE)
+    passed = Passed(oldest_at=AT, newest_at=AT + 2 * MINUTE)
+    for read in (
+        Export((first, last), {}),
+        Export((last,), {}, passed=passed),
+        Export((), {}, passed=passed),
+    ):
+        assert lacks(known, read) == (["gone"] if 0 <= minutes <= 2 else [])
+        assert lacks(known, replace(read, unreadable_ids=frozenset({"gone"}))) == []
+        assert lacks(known, read, passed_ids={"gone"}) == []
+    there = cash_out_row("gone", known["gone"])
+    assert lacks(known, Export((first, there, last), {})) == []
+    assert lacks(known, Export((), {})) == []
+
+
+def lacks(known, export, passed_ids=frozenset()):
+    return missing(known, export, passed_ids.__contains__)

@@ -56,10 +56,12 @@ class TableReading:
     """The records of a table, whole and in the file's order; a record is parsed only on demand.
 
     A byte order mark of UTF-8 is skipped. A record beyond 16 MiB is None. `header`: the first record.
+
+    Raise TableBroken for a file that isn't the export or lacks columns, ExportBroken if the file breaks off.
     """
 
     def __init__(self, file: IO[bytes], table: Table) -> None:
-        """Raise TableBroken for a file that isn't the export, or that lacks columns."""
+        """Read the header; raise TableBroken, or ExportBroken."""
         _refuse_other_files(file, table)
         self._table = table
         self._records = _records(file, table)
@@ -82,7 +84,10 @@ class TableReading:
         return self._records
 
     def id_of(self, record: bytes | None) -> str:
-        """Return the value of the table's id column, as a rule without a look at the rest of the record."""
+        """Return the value of the table's id column, as a rule without a look at the rest of the record.
+
+        Raise TableBroken for a record that can't be taken apart.
+        """
         if record is None:
             return ""
         if found := self._to_id.match(record):

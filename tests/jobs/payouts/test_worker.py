@@ -24,6 +24,7 @@ from dca_bot.ledger.audit.payments import compare_payments, paid_by_hash
 from dca_bot.ledger.payouts import (
     booking,
     holds,
+    invoices,
     payouts,
     planning,
     queue,
@@ -914,6 +915,18 @@ async def test_fee_of_a_payment_is_off_the_wallet_in_the_same_round(make_due):
     await bench.worker.work_once()
     assert len(made) == 1
     assert bench.worker.context.funds.left_msat == 10**12 - 50_000_000 - 7_000
+
+
+async def test_invoices_are_forgotten_with_the_hourly_look_at_lnbits_list(make_scripted):
+    bench = await make_scripted()
+    await bench.distribute(50_000, 40_000)
+    await bench.worker.look_once()
+    assert await bench.states() == ["DONE"]
+    for ahead, bolt11 in ((-timedelta(hours=1), "lnbc"), (timedelta(hours=1), "")):
+        bench.clock.ahead = invoices.KEPT + ahead
+        await bench.worker.look_once()
+        (payout,) = await bench.payouts()
+        assert payout.last_attempt.bolt11[:4] == bolt11
 
 
 async def test_minimum_of_each_address_is_asked_for_once_a_day(make_scripted, monkeypatch):

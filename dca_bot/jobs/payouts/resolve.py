@@ -7,7 +7,8 @@ source wallet, or by a preimage.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from dca_bot.core.attempt import Finding, over_at
 from dca_bot.core.names import short_id
 from dca_bot.core.payout import PayoutState, Waiting
 from dca_bot.core.ports import Payment, PaymentStatus
-from dca_bot.errors import LnbitsUnavailable, StateChanged
+from dca_bot.errors import LnbitsRefused, place_of
 from dca_bot.jobs.payouts.arrival import Arrival
 from dca_bot.jobs.payouts.context import PayoutContext, look_up
 from dca_bot.jobs.payouts.failed_payments import FailedPayments
@@ -75,38 +76,51 @@ class Resolver:
     async def book_listed(self, payouts: Sequence[Payout]) -> Sequence[Payout]:
         """Book the submitted payouts whose debit and arrival LNbits' lists show; return the others.
 
-        Each of the others is to be resolved: a list that shows less, or doesn't come, proves nothing. Raise
-        LnbitsRefused.
+        Each of the others is to be resolved: a list that shows less, or doesn't come, proves nothing, and
+        an error with one of the payouts books none. Raise LnbitsRefused.
         """
         now = self.context.clock.now()
         try:
             debits = await self._listed_debits(payouts)
             debited = [payout for payout in payouts if payout.id in debits]
             arrived = await self.arrival.listed(debited)
-        except LnbitsUnavailable as error:
-            _log.warning("payouts are looked up one by one detail=%s", error)
-            return payouts
-
-        def work(tx: Tx) -> list[Payout]:
-            booked = [
-                payout
-                for payout in debited
-                if payout.id in arrived
-                and not unknown_payments.is_remembered(tx, payout.last_attempt.payment_hash)
-            ]
-            for payout in booked:
-                self.arrival.finish(tx, _book(tx, payout, debits[payout.id], now=now), now=now)
-            return booked
-
-        try:
-            booked = await self.context.database.transact(work)
-        except StateChanged:
+            booked = await self.context.database.transact(
+                lambda tx: self._book_arrived(tx, debited, debits, arrived, now=now)
+            )
+        except (LnbitsRefused, sqlite3.OperationalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one payout must not keep the others from being booked
+            _log.warning(
+                "payouts are looked up one by one error=%s at=%s",
+                type(error).__name__,
+                place_of(error),
+            )
             return payouts
         for payout in booked:
             self._note_debit(payout, debits[payout.id])
             _log.info("payout done payout=%s", short_id(payout.id))
         done = {payout.id for payout in booked}
         return [payout for payout in payouts if payout.id not in done]
+
+    def _book_arrived(
+        self,
+        tx: Tx,
+        debited: Sequence[Payout],
+        debits: Mapping[str, Payment],
+        arrived: Container[str],
+        *,
+        now: datetime,
+    ) -> list[Payout]:
+        """Book the debits of the payouts that have arrived; return these payouts."""
+        booked = [
+            payout
+            for payout in debited
+            if payout.id in arrived
+            and not unknown_payments.is_remembered(tx, payout.last_attempt.payment_hash)
+        ]
+        for payout in booked:
+            self.arrival.finish(tx, _book(tx, payout, debits[payout.id], now=now), now=now)
+        return booked
 
     async def _listed_debits(self, payouts: Sequence[Payout]) -> Mapping[str, Payment]:
         """Return, by payout id, the payments of payouts that the source wallet's list shows as debited."""

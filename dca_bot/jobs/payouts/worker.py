@@ -37,7 +37,7 @@ from dca_bot.jobs.payouts.failed_payments import FailedPayments
 from dca_bot.jobs.payouts.lease import NotHeld
 from dca_bot.jobs.payouts.reconcile import reconcile
 from dca_bot.jobs.payouts.resolve import Resolver
-from dca_bot.jobs.payouts.send import ASKED_AT_ONCE, Sender
+from dca_bot.jobs.payouts.send import ASKED_AT_ONCE, Sender, Sent
 from dca_bot.jobs.payouts.source_wallet import check_source_wallet
 from dca_bot.jobs.signals import Signals, pause_until
 from dca_bot.ledger.payouts import deferral, invoices, payouts, planning, queue, transitions
@@ -68,7 +68,7 @@ class Round:
 
     `refusals`: how often each destination refused, or did not answer. `unclear`: payouts in a row about
     which LNbits gave no clear answer. `sent`: payouts whose pay request left. `under_way`: those of them that
-    aren't looked up yet. `must_look`: they must be before the next pay request.
+    aren't looked up yet; `is_called_paid`: LNbits has called each of these paid.
     """
 
     paying: bool
@@ -76,23 +76,25 @@ class Round:
     unclear: int = 0
     sent: int = 0
     under_way: list[Payout] = field(default_factory=list)
-    must_look: bool = False
+    is_called_paid: bool = True
 
     @property
     def under_way_msat(self) -> int:
         """Return what the payouts under way take from the source wallet at most."""
         return sum(payout.needed_msat for payout in self.under_way)
 
-    def note_sent(self, payout: Payout, *, is_called_paid: bool, now: datetime) -> None:
+    def note_sent(self, sent: Sent) -> None:
         """Note that a pay request has left."""
         self.sent += 1
-        self.under_way.append(payout)
-        since = self.under_way[0].submitted_at
-        self.must_look = (
-            not is_called_paid
-            or len(self.under_way) >= LOOKED_UP_AT_ONCE
-            or has_passed(_LOOKED_UP_AFTER, since=since, now=now)
-        )
+        self.under_way.append(sent.payout)
+        self.is_called_paid &= sent.is_called_paid
+
+    def must_look_up(self, now: datetime) -> bool:
+        """Tell whether the payouts under way are to be looked up before anything else is done."""
+        if not self.under_way:
+            return False
+        is_over = has_passed(_LOOKED_UP_AFTER, since=self.under_way[0].submitted_at, now=now)
+        return is_over or not self.is_called_paid or len(self.under_way) >= LOOKED_UP_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,6 @@ class PayoutWorker:
         round_ = Round(paying=paying and not is_paused)
         for number, payout in enumerate(due, 1):
             await self._take(payout, round_, due[number : number + ASKED_AT_ONCE])
-            if round_.must_look:
-                await self._look_up(round_)
             self._wake_outbox()  # A round can take minutes: no notice waits for the end.
         await self._look_up(round_)
         await context.funds.report(was_idle=not due)
@@ -279,14 +279,15 @@ class PayoutWorker:
         """Bring a payout further, unless its destination has failed too often; `behind` come next."""
         if round_.refusals[_place(payout)] >= _REFUSALS_MAX and payout.state in UNSENT:
             return
-        if payout.needed_msat > self.context.funds.left_msat - round_.under_way_msat:
+        left_msat = self.context.funds.left_msat - round_.under_way_msat
+        if payout.needed_msat > left_msat or round_.must_look_up(self.context.clock.now()):
             await self._look_up(round_)
         await self._guard(payout, round_, self._step(payout, round_, behind))
 
     async def _look_up(self, round_: Round) -> None:
         """Find out what became of the payouts under way, one by one where LNbits' lists don't tell."""
         under_way: Sequence[Payout] = round_.under_way
-        round_.under_way, round_.must_look = [], False
+        round_.under_way, round_.is_called_paid = [], True
         if len(under_way) > 1:
             under_way = await self._resolver.book_listed(under_way)
         for payout in under_way:
@@ -294,10 +295,11 @@ class PayoutWorker:
 
     async def _guard(self, payout: Payout, round_: Round, step: Coroutine[Any, Any, None]) -> None:
         """Take a step; a failing destination keeps back only the payouts to that destination."""
-        where = _place(payout)
+        where, sent = _place(payout), round_.sent
         try:
             await step
-            round_.unclear = 0
+            if round_.sent == sent:  # what became of a payout that was sent is not clear yet
+                round_.unclear = 0
         except (OutOfFunds, NotHeld):
             round_.paying = False
         except StateChanged:
@@ -343,8 +345,7 @@ class PayoutWorker:
                     # A payout can be recorded as sent, whatever is raised then.
                     self.signals.verify.ring()
                 if sent is not None:
-                    now = self.context.clock.now()
-                    round_.note_sent(sent.payout, is_called_paid=sent.is_called_paid, now=now)
+                    round_.note_sent(sent)
             case PayoutState.VOID if payout.attempts < rules.ATTEMPTS_MAX:
                 now = self.context.clock.now()
                 await self.context.database.transact(

@@ -10,11 +10,13 @@ from payout_bench import Killed, ScriptedWallet
 
 from dca_bot.core.lease import LOOK_AGE_MAX_S
 from dca_bot.core.ports import Credit, PayAnswer, Payment, PaymentStatus, PayReply
-from dca_bot.errors import LnbitsUnavailable
+from dca_bot.errors import DestinationUnavailable, LnbitsUnavailable, Refusal
 from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts import send, worker
 from dca_bot.ledger.payouts import transitions
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.store import bot_state
+from dca_bot.messages.notices.clients import ClientNotices
 
 SILENT = LnbitsUnavailable("silent", fault=LnbitsFault.UNREACHABLE)
 
@@ -251,6 +253,55 @@ async def test_lnbits_is_asked_of_many_payouts_at_once_and_soon_again(make_waiti
     before_pay = [about for (_, about), (name, _) in pairwise(bench.wallet.calls) if name == "pay"]
     asked = [list(about) for about in before_pay if isinstance(about, tuple)]
     assert asked == [ids[:2], ids[1:3], ids[3:]]
+
+
+async def test_unclear_pay_requests_in_a_row_stop_the_round_though_each_was_answered(make_waiting):
+    bench = await make_waiting(5)
+    bench.wallet.reply = PayReply(PayAnswer.NO_ANSWER, "502")
+    bench.wallet.on_pay = lambda _invoice: None
+
+    def hide(name):
+        if name == "payment":
+            raise SILENT
+
+    bench.wallet.before = hide
+    with pytest.raises(LnbitsUnavailable):
+        await bench.worker.work_once()
+    assert await bench.states() == ["SUBMITTED"] * 3 + ["PLANNED"] * 2
+
+
+async def test_payout_waits_for_its_look_up_no_longer_than_for_one_slow_server(make_waiting):
+    bench = await make_waiting(1)
+    for name in ("ben", "eva", "joe"):
+        await bench.client(name, Destination(ADDRESS, f"{name}@{name}.example"), minor=10**9)
+    await bench.distribute(400_000, 320_000)
+
+    async def hang(_address):
+        bench.clock.ahead += timedelta(seconds=30)
+        raise DestinationUnavailable(Refusal.NO_HOST, "slow")
+
+    bench.addresses.limits = hang
+    await bench.worker.work_once()
+    done = [payout for payout in await bench.payouts() if payout.state == "DONE"]
+    waits = {payout.debited_at - payout.submitted_at for payout in done}
+    assert len(done) == 2
+    assert max(waits) <= timedelta(seconds=30)
+
+
+async def test_payout_that_cannot_be_booked_keeps_no_other_from_being_booked(
+    make_waiting, monkeypatch
+):
+    bench = await make_waiting(3)
+    bad, told = (await bench.payouts())[1].id, ClientNotices.payout_arrived
+
+    def arrived(self, tx, payout, now):
+        if payout.id == bad:
+            raise KeyError
+        told(self, tx, payout, now)
+
+    monkeypatch.setattr(ClientNotices, "payout_arrived", arrived)
+    await bench.worker.work_once()
+    assert await bench.states() == ["DONE", "DEBITED", "DONE"]
 
 
 async def test_one_answer_of_lnbits_is_for_one_try(make_waiting):

@@ -13,8 +13,8 @@ from typing import Protocol
 from dca_bot.core.names import short_id
 from dca_bot.core.ports import IncomingMessage
 
-QUEUE_MAX = 30
-"""The waiting messages of one person; further messages are dropped."""
+QUEUE_MAX = 50
+"""The waiting messages of one person; further messages that come as new are dropped."""
 AT_ONCE = 16
 """The persons whose messages are handled at the same time."""
 PEOPLE_MAX = 1000
@@ -61,7 +61,10 @@ class _Queues:
         self._serving = asyncio.Semaphore(AT_ONCE)
 
     async def take(self, message: IncomingMessage) -> None:
-        """Queue a message, unless a copy is in flight or the sender's queue is full."""
+        """Queue a message, unless a copy is in flight or the sender's queue is full.
+
+        Stored messages are no flood: they come at once after an outage, and not again.
+        """
         key = (message.sender, message.id)
         if key in self._in_flight:
             return
@@ -70,7 +73,7 @@ class _Queues:
             await self._people.acquire()
             queue = self._queues[message.sender] = []
             self._tasks.create_task(self._serve(message.sender, queue))
-        if len(queue) >= QUEUE_MAX:
+        if message.arrived_at is not None and len(queue) >= QUEUE_MAX:
             _log.warning(
                 "message dropped, too many are waiting sender=%s", short_id(message.sender)
             )

@@ -12,8 +12,10 @@ from dca_bot.jobs.inbox import AT_ONCE, PEOPLE_MAX, QUEUE_MAX, answer_messages
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def message(sender, number):
-    return IncomingMessage(str(number), sender, "balance", NOW, DmProtocol.NIP17, "wss://r")
+def message(sender, number, arrived_at=NOW):
+    return IncomingMessage(
+        str(number), sender, "balance", NOW, DmProtocol.NIP17, "wss://r", arrived_at=arrived_at
+    )
 
 
 class Relays:
@@ -145,6 +147,13 @@ async def test_flood_of_one_person_fills_that_queue_only(office):
     desk.gate.set()
     await settle(relays)
     assert sum(sender == "flood" for sender, _ in desk.done) == QUEUE_MAX
+
+
+async def test_what_one_person_wrote_during_an_outage_is_all_served(office):
+    relays, desk, _ = office
+    relays.put(*(message("ana", n, arrived_at=None) for n in range(QUEUE_MAX * 3)))
+    await settle(relays)
+    assert len(desk.done) == QUEUE_MAX * 3
 
 
 async def test_dropped_message_can_come_again(office):

@@ -152,7 +152,7 @@ class LnbitsWallet:
         external_id: str,
         extra: Mapping[str, Any],
     ) -> Invoice:
-        """Have an ordinary invoice made by the wallet of `invoice_key`, and check the invoice by decoding.
+        """Have an ordinary invoice made by the wallet of `invoice_key`, and read the invoice (`core/bolt11`).
 
         Raise DestinationRefused if LNbits doesn't know the key, LnbitsUnavailable for no clear
         answer. A lost answer may leave an unpaid invoice at LNbits, without harm.

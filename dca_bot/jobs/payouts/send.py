@@ -1,8 +1,8 @@
 """Takes a payout from the plan to the pay request.
 
 The invariant: an invoice is checked and recorded before the pay request. Before the first pay request
-of an attempt, LNbits is asked for other payments of the same payout; an answer counts no longer than a look
-at the lease.
+of an attempt, LNbits is asked for other payments of the same payout; the answer counts for a few seconds,
+like a look at the lease.
 """
 
 import logging

@@ -165,13 +165,14 @@ class PayoutWorker:
                 self._reconciled_at = now
             if await self.work_once():
                 self.signals.payouts.ring()
-            if has_passed(_RECONCILE_EVERY, since=self._reconciled_at, now=now):
+            is_time = has_passed(_RECONCILE_EVERY, since=self._reconciled_at, now=now)
+            if is_time:
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
-                await self.context.database.transact(
-                    partial(invoices.forget, now=now, limit=_FORGOTTEN_AT_ONCE)
-                )
             self._note()
+            if is_time:
+                forget = partial(invoices.forget, now=now, limit=_FORGOTTEN_AT_ONCE)
+                await self.context.database.transact(forget)
         except (LnbitsUnavailable, LnbitsRefused) as error:
             must_act = isinstance(error, LnbitsRefused)
             self._note(error, must_act=must_act)

@@ -56,8 +56,8 @@ def newest_of(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Pa
 def invoice_keys_of(tx: Tx, client_id: int) -> list[str]:
     """Return the invoice keys of the wallets at LNbits that a client's payouts have gone to, newest first."""
     rows = tx.execute(
-        "SELECT destination FROM payout WHERE client_id = ? AND destination_kind = ?"
-        " GROUP BY destination ORDER BY max(submitted_at) DESC",
+        "SELECT destination FROM payout WHERE id IN (SELECT payout_id FROM share WHERE client_id = ?)"
+        " AND destination_kind = ? GROUP BY destination ORDER BY max(submitted_at) DESC",
         (client_id, INVOICE_KEY),
     )
     return [str(row["destination"]) for row in rows]

@@ -41,8 +41,7 @@ _TO_SECONDS = len("2026-03-01T12:00:00")
 _MSAT_DIGITS = 3
 _PERCENT_DIGITS = 2
 _Write = Callable[[Any], str]
-"""Writes a value of a column."""
-"""Writes a value of a column; None for a column whose values stand as they are."""
+"""Writes a value of a column; a column without one has values that stand as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,10 @@ class Database:
         return await self._run(Transaction(work, writes=True))
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on one consistent state of the ledger, and return the result; errors as `transact`."""
+        """Run `work` on one consistent state of the ledger, and return the result.
+
+        Errors, and a second call, as for `transact`.
+        """
         return await self._run(Transaction(work, writes=False))
 
     async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:

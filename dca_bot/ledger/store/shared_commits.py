@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Transaction(Generic[T]):
 
     def result(self) -> T:
         """Return the result of a transaction that has run; raise the transaction's error."""
+        assert self.has_run
         if self._error is not None:
             raise self._error
         return self._results[0]
@@ -44,8 +46,7 @@ class Transaction(Generic[T]):
                 tx.execute("COMMIT")
         except sqlite3.Error as error:
             self._error = error
-        if tx.in_transaction:
-            tx.execute("ROLLBACK")
+        _undo(tx)
         self.has_run = True
 
     def run_within(self, tx: sqlite3.Connection) -> None:
@@ -101,12 +102,18 @@ def _share(tx: sqlite3.Connection, some: Sequence[Transaction[Any]]) -> int:
                 break
         tx.execute("COMMIT")
     except sqlite3.Error:
-        if tx.in_transaction:
-            tx.execute("ROLLBACK")
+        _undo(tx)
         return 0
     for one in some[:count]:
         one.has_run = True
     return count
+
+
+def _undo(tx: sqlite3.Connection) -> None:
+    """Undo what isn't committed; a closed connection has undone it, and a fault shows at the next BEGIN."""
+    with suppress(sqlite3.Error):
+        if tx.in_transaction:
+            tx.execute("ROLLBACK")
 
 
 def _begin(*, writes: bool) -> str:

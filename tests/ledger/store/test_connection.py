@@ -196,6 +196,17 @@ async def test_cancelled_opening_leaves_no_connection_and_no_lock(folder):
     await (await open_database(folder)).aclose()
 
 
+async def test_what_is_handed_in_behind_the_closing_is_done_or_refused(folder):
+    database = await open_database(folder)
+    closing_it = asyncio.create_task(database.aclose())
+    await asyncio.sleep(0)
+    works = (database.transact(put(f"n{number}")) for number in range(4))
+    done = await asyncio.gather(*works, return_exceptions=True)
+    await closing_it
+    refused = [isinstance(one, ValueError | sqlite3.ProgrammingError) for one in done]
+    assert len(kept(folder)) == refused.count(False)
+
+
 async def test_closed_database_refuses_work_and_can_be_closed_again(folder):
     database = await open_database(folder)
     await database.aclose()

@@ -113,6 +113,13 @@ def test_nothing_has_run_before_the_commit(ledger):
     assert (first.has_run, second.result()) == (True, 1)
 
 
+def test_connection_that_is_closed_fails_each_transaction(ledger):
+    works = [ledger.work(1), ledger.work(2)]
+    ledger.tx.close()
+    ledger.run(works)
+    assert [outcome(one) for one in works] == [sqlite3.ProgrammingError] * 2
+
+
 def test_ledger_that_another_program_locks_fails_each_transaction(ledger):
     ledger.tx.execute("PRAGMA busy_timeout = 1")
     ledger.other.execute("BEGIN IMMEDIATE")

@@ -23,7 +23,7 @@ T = TypeVar("T")
 OutsideOf = Callable[[Life], Outside]
 AfterChange = Callable[[sqlite3.Connection], None]
 _OTHERS_FIRST = 0.3
-"""The odds that other tasks of the process go on before a task that has asked the ledger."""
+"""The odds that other tasks go on before the ledger is asked, and then before the task that has asked."""
 
 
 class DirectConnection:
@@ -35,15 +35,21 @@ class DirectConnection:
     def __init__(self, uri: str, bot: "Bot", life: Life) -> None:
         self._sqlite = _connected(uri) if "?mode=ro" in uri else bot.ledger
         self._bot, self._life, self._changes = bot, life, self._sqlite.total_changes
+        self._turns = asyncio.Lock()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function; the process can be killed before and after, and not within.
 
-        Other tasks go on before the caller at times, as with a thread of the database.
+        Other tasks go on before the function or before the caller at times, as with a thread of the
+        database: transactions that wait meanwhile share its COMMIT.
         """
-        self._bot.loop.step()
-        self._life.check()
-        result = work(self._sqlite)
+        async with self._turns:
+            if self._bot.random.random() < _OTHERS_FIRST:
+                await asyncio.sleep(0)
+            else:
+                self._bot.loop.step()
+            self._life.check()
+            result = work(self._sqlite)
         if self._sqlite.total_changes != self._changes:
             self._changes = self._sqlite.total_changes
             self._check()

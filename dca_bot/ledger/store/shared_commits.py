@@ -5,7 +5,6 @@ has a result before the result is durable.
 """
 
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,8 +13,8 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 SHARED_MAX = 32
 """The transactions of one COMMIT."""
-_SHARED_S = 0.02
-"""No further transaction joins a COMMIT whose transactions have taken so long."""
+_CHANGES_MAX = 1_000
+"""No further transaction joins a COMMIT whose transactions have changed so many rows: that takes long."""
 
 
 class Transaction(Generic[T]):
@@ -92,13 +91,14 @@ class SharedCommits:
 
 def _share(tx: sqlite3.Connection, some: Sequence[Transaction[Any]]) -> int:
     """Run transactions with one COMMIT; return how many have run: none, if SQLite has undone all."""
-    ends_at, count = time.monotonic() + _SHARED_S, 0
+    count = 0
     try:
         tx.execute(_begin(writes=any(one.writes for one in some)))
+        changes_max = tx.total_changes + _CHANGES_MAX
         for one in some:
             one.run_within(tx)
             count += 1
-            if time.monotonic() > ends_at:
+            if tx.total_changes >= changes_max:
                 break
         tx.execute("COMMIT")
     except sqlite3.Error:

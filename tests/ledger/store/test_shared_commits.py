@@ -86,7 +86,7 @@ def test_no_transaction_is_forgotten_where_more_wait_than_share_a_commit(ledger)
 
 
 def test_long_transactions_do_not_keep_results_back_for_each_other(ledger, monkeypatch):
-    monkeypatch.setattr("dca_bot.ledger.store.shared_commits._SHARED_S", -1)
+    monkeypatch.setattr("dca_bot.ledger.store.shared_commits._CHANGES_MAX", 1)
     ledger.run([ledger.work(place) for place in range(5)])
     assert ledger.done() == list(range(5))
     assert ledger.commits == 5

@@ -6,6 +6,7 @@ gives fiat for 0 sats. Sats in no share are the operator's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Generic, NamedTuple, TypeVar
 
 from dca_bot.core.money import largest_remainder
@@ -44,21 +45,22 @@ def allot(
     """
     if principal_sat < 0 or fiat_minor <= 0:
         raise ValueError(f"cannot allot {principal_sat} sat for {fiat_minor} minor units")
-    live = sorted((-balance, id_) for id_, balance in balances.items() if balance > 0)
+    live = sorted(id_ for id_, balance in balances.items() if balance > 0)
+    live.sort(key=balances.__getitem__, reverse=True)  # stable: equal balances stay in order of id
     while True:
-        live_minor = [-balance for balance, _ in live]
+        live_minor = [balances[id_] for id_ in live]
         shared_minor = min(fiat_minor, sum(live_minor))
         shared_sat = principal_sat * shared_minor // fiat_minor
         minors = largest_remainder(shared_minor, live_minor)
         sats = largest_remainder(shared_sat, minors)
         rows = list(zip(live, minors, sats, strict=True))
-        kept = [client for client, minor, sat in rows if minor == 0 or sat > 0]
+        kept = [id_ for id_, minor, sat in rows if minor == 0 or sat > 0]
         if len(kept) == len(live):
             break
         live = kept
-    shares = tuple(AllottedShare(id_, minor, sat) for (_, id_), minor, sat in rows if minor > 0)
+    shares = tuple(starmap(AllottedShare, (row for row in rows if row[1] > 0)))
     assert sum(share.minor for share in shares) == shared_minor, "fiat must add up"
     assert sum(share.sat for share in shares) == shared_sat, "sats must add up"
-    assert all(0 < share.minor <= balances[share.id] for share in shares), "within balances"
-    assert all(share.sat > 0 for share in shares), "no fiat for 0 sats"
+    assert all(0 < minor <= balances[id_] for id_, minor, _ in shares), "within balances"
+    assert all(sat > 0 for _, _, sat in shares), "no fiat for 0 sats"
     return Allotment(shares, principal_sat - shared_sat)

@@ -61,13 +61,14 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
         raise ValueError(f"cannot share {total} out over {weights}")
     if weight_sum == 0:
         return [0] * len(weights)
-    quotas = [divmod(total * weight, weight_sum) for weight in weights]
-    parts = [part for part, _ in quotas]
-    remainders = [remainder for _, remainder in quotas]
-    # Sorting is stable: of equal remainders the earlier position comes first.
-    by_remainder = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
-    for place in by_remainder[: total - sum(parts)]:
-        parts[place] += 1
+    parts = [total * weight // weight_sum for weight in weights]
+    left = total - sum(parts)
+    if left:
+        remainders = [total * weight % weight_sum for weight in weights]
+        # Sorting is stable: of equal remainders the earlier position comes first.
+        by_remainder = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
+        for place in by_remainder[:left]:
+            parts[place] += 1
     assert sum(parts) == total, "shares must add up"
     return parts
 

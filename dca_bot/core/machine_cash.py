@@ -6,16 +6,13 @@ nothing, and a machine that was never counted proves nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
 
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.dispense_reports import dispense_reports, notes_minor, reported_minor
-from dca_bot.core.money import FIAT_MINOR_MAX, minor_digits
+from dca_bot.core.exact import whole_minor
+from dca_bot.core.money import FIAT_MINOR_MAX
 from dca_bot.core.ports import CashIn
 from dca_bot.core.verdict import is_success
-
-_EXPONENTS = range(-30, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def cash_in_minor(cash_in: CashIn, currency: str) -> int | None:
     """Return the cash that a cash-in put into the machine, in minor units; None if none is known."""
     if cash_in.fiat_code != currency or not cash_in.send_confirmed:
         return None
-    return _whole_minor(cash_in.fiat, currency)
+    return whole_minor(cash_in.fiat, currency)
 
 
 def uncovered_minor(
@@ -69,10 +66,10 @@ def contradiction_of(cash_out: CashOut, currency: str) -> Contradiction | None:
     The last report counts alone. But after two complete `dispense` reports the cash may have left twice: the
     sum counts. An unreadable report, or a sale that is no success, contradicts nothing.
     """
-    fiat_minor = _whole_minor(cash_out.fiat, currency)
-    if fiat_minor is None or cash_out.others or not is_success(cash_out):
+    if cash_out.others or not is_success(cash_out) or not cash_out.reports_readable:
         return None
-    if not cash_out.reports_readable:
+    fiat_minor = whole_minor(cash_out.fiat, currency)
+    if fiat_minor is None:
         return None
     complete = [
         report
@@ -94,15 +91,4 @@ def _left_minor(cash_out: CashOut, currency: str) -> int | None:
     last_minor = reported_minor(cash_out, currency)
     if last_minor is not None:
         return last_minor
-    return _whole_minor(cash_out.fiat, currency) if cash_out.dispense_confirmed else None
-
-
-def _whole_minor(fiat: Decimal | None, currency: str) -> int | None:
-    """Return an amount in minor units; None if the amount is missing, broken or not above 0."""
-    if fiat is None or not fiat.is_finite():
-        return None
-    if fiat.adjusted() not in _EXPONENTS or fiat.as_tuple().exponent not in _EXPONENTS:
-        return None
-    minor = Fraction(fiat) * 10 ** minor_digits(currency)
-    sound = minor.denominator == 1 and 0 < minor <= FIAT_MINOR_MAX
-    return int(minor) if sound else None
+    return whole_minor(cash_out.fiat, currency) if cash_out.dispense_confirmed else None

@@ -5,6 +5,7 @@ The invariant: each rounding is named, and an amount that can be read in two way
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash, sign_of
 from dca_bot.errors import DcaBotError, OtherUnit
@@ -39,6 +40,7 @@ def checked_currency(code: str) -> str:
     )
 
 
+@lru_cache(maxsize=64)
 def minor_digits(currency: str) -> int:
     """Return how many decimals a currency has (ISO 4217), two unless known otherwise."""
     if _WITHOUT_MINOR.fullmatch(currency):

@@ -60,10 +60,11 @@ def _normal(number: Decimal | None) -> str | None:
         return None
     if not number.is_finite():
         return BROKEN
-    sign, digits, exponent = number.as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    kept = text.rstrip("0")
+    text, _, exponent = str(number.copy_abs()).partition("E")
+    whole, _, decimals = text.partition(".")
+    digits = (whole + decimals).lstrip("0")
+    kept = digits.rstrip("0")
     if not kept:
         return "0"
-    assert isinstance(exponent, int)
-    return f"{'-' if sign else ''}{kept}e{exponent + len(text) - len(kept)}"
+    power = int(exponent or 0) - len(decimals) + len(digits) - len(kept)
+    return f"{'-' if number < 0 else ''}{kept}e{power}"

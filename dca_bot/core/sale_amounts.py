@@ -5,16 +5,15 @@ principal, so that no sat of the commission or of a fixed fee is given to a clie
 """
 
 from decimal import Decimal
-from fractions import Fraction
 
 from dca_bot.core.cash_out import Amounts, CashOut, Reason
-from dca_bot.core.exact import exact, exact_or_zero
+from dca_bot.core.exact import ONE, exact, exact_or_zero, whole_minor
 from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, minor_digits
 from dca_bot.errors import DcaBotError
 
 _SAT_PER_COIN = 10**8
 _LOT_SAT = 100  # Lamassu rounds crypto_atoms to lots of 100 sats
-_COLUMN_ROUNDING = Fraction(1, 2 * 10**5)  # half of the last of five decimals
+_ROUNDINGS = 2 * 10**5  # as many roundings of a column with five decimals make 1
 
 
 def assess(cash_out: CashOut, currency: str) -> tuple[Amounts | None, Reason]:
@@ -23,7 +22,7 @@ def assess(cash_out: CashOut, currency: str) -> tuple[Amounts | None, Reason]:
     if isinstance(amounts, Reason):
         return None, amounts
     received, sold = cash_out.received_crypto_atoms, exact(cash_out.crypto_atoms)
-    if received is not None and exact(received) < sold - _LOT_SAT:
+    if received is not None and exact(received) < sold - _LOT_SAT * ONE:
         return amounts, Reason.SHORT
     return amounts, Reason.NONE
 
@@ -45,44 +44,51 @@ def scale(amounts: Amounts, fiat_minor: int) -> Amounts:
     )
 
 
-def fee_minor(fixed_fee: Decimal, *, part: Fraction, currency: str) -> int:
-    """Return a part of a fixed fee in minor units, rounded down."""
-    return int(exact(fixed_fee) * part * 10 ** minor_digits(currency))
+def fee_minor(fixed_fee: Decimal, given_minor: int, *, fiat: Decimal | None) -> int:
+    """Return the fixed fee of `given_minor` of a sale of `fiat`, in minor units, rounded down.
+
+    >>> fee_minor(Decimal("10"), 300_00, fiat=Decimal("400"))
+    750
+    """
+    return exact(fixed_fee) * given_minor // exact(fiat)
 
 
 def received_sat(cash_out: CashOut) -> int | None:
     """Return the whole sats that came in; None if the number is missing or impossible."""
     received = exact(cash_out.received_crypto_atoms)
-    return int(received) if 0 <= received <= SAT_MAX else None
+    return received // ONE if 0 <= received <= SAT_MAX * ONE else None
 
 
 def _amounts(cash_out: CashOut, currency: str) -> Amounts | Reason:
     """Split crypto_atoms into principal (rounded down) and commission, or return the first broken number."""
-    sold_sat, fiat = exact(cash_out.crypto_atoms), exact(cash_out.fiat)
+    sold, fiat = exact(cash_out.crypto_atoms), exact(cash_out.fiat)
     commission, ticker = exact(cash_out.commission), exact(cash_out.ticker)
     discount, fee = exact_or_zero(cash_out.discount), exact_or_zero(cash_out.fixed_fee)
-    minor_per_unit = 10 ** minor_digits(currency)
-    minor = fiat * minor_per_unit
+    minor = whole_minor(cash_out.fiat, currency) or 0
     checks = (
         (Reason.CODES, cash_out.crypto_code is not None and cash_out.fiat_code is not None),
-        (Reason.COINS, sold_sat.denominator == 1 and 0 < sold_sat <= SAT_MAX),
-        (Reason.FIAT, minor.denominator == 1 and 0 < minor <= FIAT_MINOR_MAX),
-        (Reason.COMMISSION, 0 <= commission < 1),
-        (Reason.DISCOUNT, 0 <= discount <= 100),
-        (Reason.FIXED_FEE, 0 <= fee * minor_per_unit <= FIAT_MINOR_MAX),
+        (Reason.COINS, sold % ONE == 0 and 0 < sold <= SAT_MAX * ONE),
+        (Reason.FIAT, minor > 0),
+        (Reason.COMMISSION, 0 <= commission < ONE),
+        (Reason.DISCOUNT, 0 <= discount <= 100 * ONE),
+        (Reason.FIXED_FEE, 0 <= fee * 10 ** minor_digits(currency) <= FIAT_MINOR_MAX * ONE),
         (Reason.TICKER, ticker > 0),
     )
     for reason, sound in checks:
         if not sound:
             return reason
-    rate = commission * (100 - discount) / 100
-    price = ticker / _SAT_PER_COIN
+    sold_sat = sold // ONE
+    # The rate of the commission, less the discount, is rate/whole.
+    rate, whole = commission * (100 * ONE - discount), 100 * ONE * ONE
     # A machine since v8.0 sells at bid * (1 - rate), an older one at bid / (1 + rate); either sells the
     # fixed fee with the fiat, so both together are what the sats without commission are worth.
-    for sale_sat in (sold_sat * (1 - rate), sold_sat / (1 + rate)):
-        rounding = _COLUMN_ROUNDING * (1 + sale_sat / _SAT_PER_COIN + sold_sat * price)
-        if abs(sale_sat * price - fiat - fee) <= _LOT_SAT // 2 * price + rounding:
+    for sale, parts in ((sold_sat * (whole - rate), whole), (sold_sat * whole, whole + rate)):
+        # The sats without commission are sale/parts. The sums below are fiat, times 1e8 * ONE * parts.
+        apart = abs(sale * ticker - (fiat + fee) * parts * _SAT_PER_COIN)
+        lot = _LOT_SAT // 2 * ticker * parts
+        rounding = parts * ONE * _SAT_PER_COIN + sale * ONE + sold_sat * ticker * parts
+        if (apart - lot) * _ROUNDINGS <= rounding:
             # Rounded down, so that no sat of the fee or the commission is given to a client.
-            principal_sat = int(sale_sat * fiat / (fiat + fee))
-            return Amounts(principal_sat, int(minor), int(sold_sat) - principal_sat)
+            principal_sat = sale * fiat // (parts * (fiat + fee))
+            return Amounts(principal_sat, minor, sold_sat - principal_sat)
     return Reason.NO_FIT

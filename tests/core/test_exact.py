@@ -1,11 +1,11 @@
-"""Lamassu's numbers become exact fractions, or -1 where no check may let them pass."""
+"""Lamassu's numbers become whole numbers of 1/ONE, or -ONE where no check may let them pass."""
 
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
-from dca_bot.core.exact import exact, exact_or_zero
+from dca_bot.core.exact import ONE, exact, exact_or_zero
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ from dca_bot.core.exact import exact, exact_or_zero
     ],
 )
 def test_number_is_exact_or_unusable(text, found):
-    assert exact(Decimal(text)) == exact_or_zero(Decimal(text)) == found
+    assert exact(Decimal(text)) == exact_or_zero(Decimal(text)) == found * ONE
 
 
 def test_nothing_is_unusable_and_zero_where_a_column_may_be_empty():
-    assert (exact(None), exact_or_zero(None)) == (-1, 0)
+    assert (exact(None), exact_or_zero(None)) == (-ONE, 0)

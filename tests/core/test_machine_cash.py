@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 
 import pytest
 
@@ -178,3 +179,16 @@ def test_balances_beyond_the_cash_are_told_only_where_it_is_known(
 )
 def test_row_amounts_are_the_same_for_the_same_values_however_written(changes, is_same):
     assert (row_amounts(cash_out(**changes)) == row_amounts(cash_out())) is is_same
+
+
+def test_number_of_a_row_is_written_with_its_digits_and_its_power_of_ten():
+    random = Random(1)
+    numbers = [random.randint(-(10**12), 10**12) * 10 ** random.randint(0, 3) for _ in range(50)]
+    for number in (0, *numbers):
+        for power in (-(10**6), -40, -5, -1, 0, 1, 8, 10**6):
+            value = Decimal(f"{number}e{power}")
+            sign, digits, exponent = value.as_tuple()
+            text = "".join(map(str, digits)).lstrip("0")
+            kept = text.rstrip("0")
+            written = f"{'-' * sign}{kept}e{exponent + len(text) - len(kept)}" if kept else "0"
+            assert row_amounts(cash_out(ticker=value)).ticker == written

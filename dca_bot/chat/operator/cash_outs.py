@@ -1,15 +1,11 @@
 """The operator's commands about single cash-outs and runs of the fixed mode: `tx`, `tx add`."""
 
-from fractions import Fraction
-
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator import sharing
 from dca_bot.chat.operator.cash_out_lists import CASH_OUT_LIST
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.manual_cash_outs import ADD
 from dca_bot.chat.params import PAGE, Param, read_word
-from dca_bot.core.exact import exact
-from dca_bot.core.money import minor_digits
 from dca_bot.core.names import short_id
 from dca_bot.core.row_amounts import usable
 from dca_bot.core.sale_amounts import fee_minor
@@ -25,7 +21,7 @@ _PAGE_SHARES = 5
 """The first page has the sums too."""
 
 
-def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
+def _tx_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
     """Show one cash-out or one run of the fixed mode, with a page of its shares."""
     wanted = args.text("ID")
     if len(wanted) < ID_LENGTH_MIN:
@@ -37,7 +33,7 @@ def _tx_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     if runs:
         head, shares = describe.fixed_run(runs[0]), _shares_of_run(tx, runs[0])
     else:
-        head, shares = _cash_out(tx, found[0], ctx.programme.currency), _shares(tx, found[0])
+        head, shares = _cash_out(tx, found[0]), _shares(tx, found[0])
     return describe.page(
         head if args.page == 1 else Say("tx.shares", id=short_id(wanted)),
         args.page,
@@ -69,7 +65,7 @@ def _shares(tx: Tx, cash_out: RecordedCashOut) -> tuple[Say, ...]:
     return (*sharing.shares_given(given.shares), *sharing.split_given(tx, cash_out.id))
 
 
-def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
+def _cash_out(tx: Tx, cash_out: RecordedCashOut) -> Say:
     """Say a cash-out with the sums of the distribution, without the shares."""
     head = Say("tx.head", id=cash_out.id, facts=describe.cash_out_facts(cash_out))
     reported = (
@@ -91,15 +87,14 @@ def _cash_out(tx: Tx, cash_out: RecordedCashOut, currency: str) -> Say:
         commission=Sat(given.commission_sat),
         unallocated=Sat(given.unallocated_sat),
     )
-    fee = _fee(cash_out, given.principal_minor, currency)
+    fee = _fee(cash_out, given.principal_minor)
     names = [one.name for one in missed.of_distribution(tx, cash_out.id)]
     return Say("lines", lines=(head, note, reported, sums, fee, sharing.passed_by_line(names)))
 
 
-def _fee(cash_out: RecordedCashOut, given_minor: int, currency: str) -> Say:
+def _fee(cash_out: RecordedCashOut, given_minor: int) -> Say:
     """Say the fixed fee within the commission, in proportion to the accepted part of the cash-out."""
     if cash_out.fixed_fee is None or cash_out.row is None:
         return NOTHING
-    whole = exact(usable(cash_out.row.fiat)) * 10 ** minor_digits(currency)
-    part = Fraction(given_minor) / whole
-    return Say("tx.fee", fee=Fiat(fee_minor(cash_out.fixed_fee, part=part, currency=currency)))
+    fee = fee_minor(cash_out.fixed_fee, given_minor, fiat=usable(cash_out.row.fiat))
+    return Say("tx.fee", fee=Fiat(fee))

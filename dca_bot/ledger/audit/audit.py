@@ -67,8 +67,8 @@ def audit_ledger(tx: Tx, *, proves: bool = True) -> LedgerAudit:
 def _torn_references(tx: Tx) -> Iterator[tuple[str, str]]:
     """Yield (table, missing table) for each missing row that rows of a table refer to.
 
-    Both sides of a reference are read once, in the order of their indexes, and held side by side. SQLite's own
-    check looks each reference up, in the order of the rows.
+    Both sides of a reference are read once, in the order of their indexes, and held side by side. SQLite's
+    own check looks each reference up, in the order of the rows.
     """
     tables = tx.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     for (table,) in tables:
@@ -101,8 +101,8 @@ def _found(tx: Tx, code: FindingCode, query: str) -> list[Finding]:
 
 
 _SAID_MAX = 200
-_CACHE_KIB = 32 * 1024
-"""What a connection keeps of the file in memory while the whole ledger is read."""
+_CACHE_KIB = 8 * 1024
+"""What a connection keeps of the file in memory while the whole ledger is read, and what it sorts there."""
 _NAMES = {FindingCode.ACCOUNTS_UNBALANCED: "unit", FindingCode.DAY_LIMIT_EXCEEDED: "day"}
 _CHECKS = (
     (

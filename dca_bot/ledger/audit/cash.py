@@ -15,7 +15,7 @@ CASH_CHECKS = (
     (
         FindingCode.DEPOSIT_MOVES_NOTHING,
         "SELECT DISTINCT deposit_id FROM posting JOIN deposit ON deposit.id = deposit_id"
-        " JOIN entry ON posting_id = posting.id"
+        " CROSS JOIN entry ON posting_id = posting.id"
         " JOIN account ON account.id = iif(posting.kind = 'deposit', to_account, from_account)"
         " WHERE (account.kind, account.client_id) IS NOT ('balance', deposit.client_id)",
     ),

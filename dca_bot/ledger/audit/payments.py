@@ -39,18 +39,21 @@ class Invoiced:
     """A payout as one of its invoices asked for it; `fee_msat` is None where that one isn't paid.
 
     `booked_by` is the witness on whose word it is booked as paid, though LNbits calls it failed.
+    `place` is the payout's place in its table, counted from 1.
     """
 
     payout_id: str
     amount_sat: int
     fee_msat: int | None
     booked_by: Witness | None = None
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
 class Seen:
     """What has been read of LNbits' list: how many rows, and which payouts they have paid.
 
+    `paid` has a byte for each payout, at its place: 1 where a row has paid it.
     Of the rows themselves only those are kept that don't agree with the ledger, at most ODD_MAX; `shown`
     is how those stand that are `booked` on another word.
     """
@@ -58,9 +61,18 @@ class Seen:
     booked: Mapping[str, Witness]
     shown: dict[str, PaymentStatus] = field(default_factory=dict)
     rows: int = 0
-    paid: set[str] = field(default_factory=set)
+    paid: bytearray = field(default_factory=bytearray)
     odd: list[Payment] = field(default_factory=list)
     more: int = 0
+
+    def has_paid(self, place: int) -> bool:
+        """Tell whether a row has paid the payout at this place."""
+        return any(self.paid[place : place + 1])
+
+    def add_paid(self, place: int) -> None:
+        """Keep that a row has paid the payout at this place."""
+        self.paid.extend(bytes(max(0, place + 1 - len(self.paid))))
+        self.paid[place] = 1
 
 
 async def audit_payments(database: Database, wallet: Wallet) -> PaymentsAudit:
@@ -107,9 +119,9 @@ def _sort_in(tx: Tx, seen: Seen, payments: Sequence[Payment]) -> None:
         if payment.status is not PaymentStatus.SUCCESS:
             continue
         known = recorded.get(payment.payment_hash)
-        is_odd = known is None or known.payout_id in seen.paid or any(_differences(known, payment))
+        is_odd = known is None or seen.has_paid(known.place) or any(_differences(known, payment))
         if known is not None and not is_odd:
-            seen.paid.add(known.payout_id)
+            seen.add_paid(known.place)
         elif len(seen.odd) < ODD_MAX:
             seen.odd.append(replace(payment, extra=None, preimage=""))
         else:
@@ -122,15 +134,17 @@ def _lasting(tx: Tx, seen: Seen, *, begun: int) -> list[Finding]:
     LNbits' list must have what was paid before the reading began, up to the posting `begun`.
     """
     rows = tx.execute(
-        "SELECT payout_id, payment_hash FROM posting JOIN payout ON payout.id = posting.payout_id"
+        "SELECT payout.rowid AS place, payment_hash"
+        " FROM posting JOIN payout ON payout.id = posting.payout_id"
         " JOIN attempt USING (payout_id) WHERE posting.kind = 'payout' AND posting.id <= ?"
         " AND number = payout.attempt",
         (begun,),
     )
-    unseen = [row["payment_hash"] for row in rows if row["payout_id"] not in seen.paid]
+    unseen = [row["payment_hash"] for row in rows if not seen.has_paid(row["place"])]
     recorded = paid_by_hash(tx, [*unseen, *(payment.payment_hash for payment in seen.odd)])
     settled = unknown_payments.settled_hashes(tx)
-    findings = compare_payments(recorded, seen.odd, settled, seen.paid)
+    earlier = {one.payout_id for one in recorded.values() if seen.has_paid(one.place)}
+    findings = compare_payments(recorded, seen.odd, settled, earlier)
     if seen.more:
         findings.append(found(FindingCode.NOT_COMPARED, count=seen.more))
     return findings
@@ -145,7 +159,7 @@ def paid_by_hash(
     """
     booked = witnesses.booked_beside_lnbits(tx) if booked is None else booked
     rows = tx.execute(
-        "SELECT payment_hash, payout.id, amount_sat,"
+        "SELECT payment_hash, payout.id, payout.rowid AS place, amount_sat,"
         " CASE WHEN number = payout.attempt AND debited_at IS NOT NULL THEN coalesce(fee_msat, 0) END"
         " AS fee_msat FROM attempt JOIN payout ON payout.id = payout_id"
         + ("" if hashes is None else " WHERE payment_hash IN (SELECT value FROM json_each(?))"),
@@ -153,7 +167,11 @@ def paid_by_hash(
     )
     return {
         row["payment_hash"]: Invoiced(
-            row["id"], row["amount_sat"], row["fee_msat"], booked.get(row["payment_hash"])
+            row["id"],
+            row["amount_sat"],
+            row["fee_msat"],
+            booked.get(row["payment_hash"]),
+            row["place"],
         )
         for row in rows
     }

@@ -54,7 +54,7 @@ _SWEEPS = (
             FindingCode.GIVEN_NOT_SHARES,
             FindingCode.GOT_NOT_SHARES,
         ),
-        "WITH got AS (SELECT share.client_id, payout_id, sat, minor,"
+        "WITH got AS NOT MATERIALIZED (SELECT share.client_id, payout_id, sat, minor,"
         "   iif(kind = 'commission', 0, sat) AS bought, iif(kind = 'commission', 0, minor) AS spent,"
         "   iif(kind = 'commission', sat, 0) AS earned"
         "   FROM share JOIN distribution ON distribution.id = distribution_id),"

@@ -31,6 +31,8 @@ class SourceFault(StrEnum):
     SLOW = "slow"
     """Reading a table takes longer than allowed."""
     TOO_LARGE = "too_large"
+    NO_ROOM = "no_room"
+    """A large reading can't be kept in the folder of temporary files."""
     NO_POSTGRES = "no_postgres"
     LOGIN_REFUSED = "login_refused"
     """PostgreSQL refuses the user or the password."""

@@ -25,5 +25,6 @@ def _unknown(
     kind: RowKind, rows: Sequence[_Row], since: datetime, known: KnownRows
 ) -> tuple[_Row, ...]:
     digests = {row.id: blake2b(repr(row).encode()).digest() for row in rows}
-    unchanged = known.unchanged(kind, digests, since)
+    unchanged = known.unchanged(kind, digests)
+    known.forget_others(kind, since)
     return tuple(replace(row, digest=digests[row.id]) for row in rows if row.id not in unchanged)

@@ -4,16 +4,17 @@ The invariant: nothing here moves money. A change is a reason to tell the operat
 partial is no reason at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
-from dca_bot.core.ports import Export
 from dca_bot.core.row_amounts import RowAmounts, row_amounts
 from dca_bot.core.verdict import WAIT_MAX, decide
 
+Span = tuple[datetime, datetime]
+"""The oldest and the newest instant of some."""
 MISSING_MAX = 10
 """A reading that lacks more rows is partial."""
 _NO_SUCCESS = frozenset(
@@ -47,23 +48,19 @@ def change_of(
 
 
 def missing(
-    known: Mapping[str, datetime], export: Export, was_passed: Callable[[str], bool]
+    known: Iterable[tuple[str, datetime]],
+    span: Span,
+    is_there: Callable[[str], bool],
 ) -> list[str]:
-    """Return the ids of known rows that a full reading lacks; `known`: `created` by id.
+    """Return the ids of known rows that a full reading lacks; `known`: id and `created`.
 
-    `was_passed`: tells of an id whether the reading has the row, and passed it over. A known row is missing
-    only if it was created between the oldest and the newest row read, because an export may begin later or
-    end earlier than the database. An unreadable row is not missing.
+    `is_there`: tells of an id whether the reading has the row, readable or not. A known row is missing only
+    if it was created in the `span` of the oldest and the newest row read, because an export may begin later
+    or end earlier than the database.
     """
-    read = {cash_out.id: cash_out.created_at for cash_out in export.cash_outs}
-    times = [*read.values(), *filter(None, (export.passed.oldest_at, export.passed.newest_at))]
-    if not times:
-        return []
-    oldest, newest, there = min(times), max(times), read.keys() | export.unreadable_ids
+    oldest, newest = span
     return [
-        id_
-        for id_, created_at in known.items()
-        if oldest <= created_at <= newest and id_ not in there and not was_passed(id_)
+        id_ for id_, created_at in known if oldest <= created_at <= newest and not is_there(id_)
     ]
 
 

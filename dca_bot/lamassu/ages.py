@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from dca_bot.core.freshness import (
     COPY_AGE_MAX,
     STANDBY,
-    copies,
+    NewestRows,
+    aged,
     is_stale,
-    newest_transaction,
     oldest_copy,
 )
 from dca_bot.core.ports import Export
@@ -19,12 +19,15 @@ _LENGTHS = {"days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": t
 
 def ages_text(export: Export, now: datetime) -> str:
     """Tell the age of each copy and of the newest transaction, and warn of a copy that is stale."""
-    newest = newest_transaction(export, now)
-    parts = [f"{_shown(copy.name)} {_age(copy.as_of, now)}" for copy in copies(export, now)]
+    newest = NewestRows.of(export, now)
+    newest_at = newest.transaction_at
+    parts = [f"{_shown(copy.name)} {_age(copy.as_of, now)}" for copy in aged(export.copies, newest)]
     parts.append(
-        f"newest transaction {_age(newest, now)}" if newest else "no sale or purchase in it yet"
+        f"newest transaction {_age(newest_at, now)}"
+        if newest_at
+        else "no sale or purchase in it yet"
     )
-    oldest = oldest_copy(export, now)
+    oldest = oldest_copy(export.copies, newest)
     if oldest is None or not is_stale(oldest, now):
         return ", ".join(parts)
     hours = COPY_AGE_MAX // timedelta(hours=1)

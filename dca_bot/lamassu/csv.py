@@ -3,6 +3,7 @@
 The invariant: a transfer that broke off is noticed, never read as a shorter table.
 """
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -56,14 +57,17 @@ class TableReading:
     """The records of a table, whole and in the file's order; a record is parsed only on demand.
 
     A byte order mark of UTF-8 is skipped. A record beyond 16 MiB is None. `header`: the first record.
+    `size_bytes`: of the file.
 
     Raise TableBroken for a file that isn't the export or lacks columns, ExportBroken if the file breaks off.
     """
 
     def __init__(self, file: IO[bytes], table: Table) -> None:
         """Read the header; raise TableBroken, or ExportBroken."""
+        self.size_bytes = file.seek(0, io.SEEK_END)
+        file.seek(0)
         _refuse_other_files(file, table)
-        self._table = table
+        self.table = table
         self._records = _records(file, table)
         self.header = next(self._records, None) or b""
         first = _decoded(self.header, table)
@@ -92,7 +96,7 @@ class TableReading:
             return ""
         if found := self._to_id.match(record):
             return found[1].decode(errors="replace")
-        fields = _split(_decoded(record, self._table), self._table)
+        fields = _split(_decoded(record, self.table), self.table)
         return (fields[self._id_place] or "") if len(fields) > self._id_place else ""
 
     def row(self, record: bytes | None) -> Row:
@@ -103,15 +107,15 @@ class TableReading:
         """
         if record is None:
             return dict.fromkeys(name for name, _ in self._wanted)
-        text = _decoded(record, self._table)
-        fields = _split(text, self._table)
+        text = _decoded(record, self.table)
+        fields = _split(text, self.table)
         if len(fields) != len(self._names):
             counts = f"a row has {len(fields)} fields, the header {len(self._names)}"
-            raise _broken(self._table, f"{counts}. {begins(text)}", odd_row(text))
+            raise _broken(self.table, f"{counts}. {begins(text)}", odd_row(text))
         row = {name: fields[place] for name, place in self._wanted}
         # One search through the whole record is quicker than a search through each field.
         if any(word in text for word in _NULL_MARKS):
-            _refuse_other_nulls(row, self._table, self._empty_texts)
+            _refuse_other_nulls(row, self.table, self._empty_texts)
         return row
 
 

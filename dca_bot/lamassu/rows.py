@@ -7,8 +7,7 @@ table of cash-ins doesn't keep the cash-outs back.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO, TypeVar
@@ -27,9 +26,11 @@ from dca_bot.core.ports import (
     RowKind,
 )
 from dca_bot.errors import TableBroken, one_line
+from dca_bot.files.spill import Spill
 from dca_bot.lamassu.csv import Row, Table, TableReading
 from dca_bot.lamassu.digests import Digests
 from dca_bot.lamassu.merging import Reports, contents_by_id, merged
+from dca_bot.lamassu.records import Record, parts
 from dca_bot.lamassu.row_models import (
     ACTIONS,
     CASH_INS,
@@ -72,15 +73,11 @@ def read_export(
     rows are reported in `left_out`, and so is a complete table of cash-ins that can't be read.
     """
     left_out = _LeftOut()
-    tables = {CASH_OUTS: cash_outs, ACTIONS: actions}
-    digests = Digests(_unchanged(tables, RowKind.CASH_OUT, since, known))
-    rows = _validated(CashOutRow, cash_outs, CASH_OUTS, left_out, digests)
-    found = _contents(rows, _cash_out, since, digests)
-    reports = _read_reports(actions, found.keys(), left_out, digests)
+    sold = _read_cash_outs(cash_outs, actions, since, known, left_out)
     machines = {} if devices is None else _read_machines(devices, left_out)
     paid_in = _read_cash_ins(cash_ins, since, known, left_out)
     return Export(
-        cash_outs=tuple(merged(of, reports[id_], digests.of(id_)) for id_, of in found.items()),
+        cash_outs=sold,
         machines=machines,
         left_out=tuple(left_out.reported),
         cash_ins=paid_in,
@@ -105,53 +102,39 @@ class _LeftOut:
         if len(self.reported) < _UNREADABLE_MAX:
             self.reported.append(LeftOut(why, text, fields))
 
-
-def _unchanged(
-    tables: Mapping[Table, IO[bytes]], kind: RowKind, since: datetime, known: KnownRows
-) -> AbstractSet[str]:
-    """Return the ids of the known rows that are unchanged; leave the files at the beginning."""
-    digests = Digests()
-    for table, file in tables.items() if known.version else ():
-        for _record in digests.over(TableReading(file, table)):
-            pass
-        file.seek(0)
-    return known.unchanged(kind, digests.all(), since)
+    def tell_two_contents(self, cash_in_id: str) -> None:
+        self.tell(
+            RowFault.TWO_CONTENTS,
+            f"A row of cash_in_txs ({cash_in_id}) was left out, as it is there with different contents."
+            " Are two exports mixed?",
+            table=CASH_INS.name,
+            id=cash_in_id,
+        )
 
 
-def _contents(
-    rows: Iterable[_Dated], make: Callable[[_Dated], _Made], since: datetime, digests: Digests
-) -> dict[str, list[_Made]]:
-    """Make something of the rows created at `since` or later; return the different contents by id."""
-
-    def made() -> Iterator[tuple[str, _Made]]:
-        for row in rows:
-            if row.created >= since:
-                yield row.id, make(row)
-            else:
-                digests.doubt(row.id)  # it counts in a reading that goes further back
-
-    return contents_by_id(made())
-
-
-def _rows(file: IO[bytes], table: Table, left_out: _LeftOut, digests: Digests) -> Iterator[Row]:
-    """Yield the rows of a table; a header that is repeated is reported and left out."""
-    reading = TableReading(file, table)
-    for row in map(reading.row, digests.over(reading)):
-        name, value = next(iter(row.items()))
-        if name == value and all(name == value for name, value in row.items()):
-            left_out.tell(
-                RowFault.HEADER_AGAIN,
-                f"{table.name} has its header more than once: several exports stand in one file."
-                " Each row of them counts once.",
-                table=table.name,
-            )
-        else:
-            yield row
+def _read_cash_outs(
+    cash_outs: IO[bytes],
+    actions: IO[bytes],
+    since: datetime,
+    known: KnownRows,
+    left_out: _LeftOut,
+) -> Collection[CashOut]:
+    readings = TableReading(cash_outs, CASH_OUTS), TableReading(actions, ACTIONS)
+    found = Spill[CashOut]()
+    for records, reports in parts(readings):
+        part = _Part(RowKind.CASH_OUT, readings, [records, reports], known, left_out)
+        rows = part.contents(CashOutRow, _cash_out, since)
+        reported = part.reports(rows.keys())
+        for id_, of in rows.items():
+            found.put(merged(of, reported[id_], part.digests.of(id_)))
+    known.forget_others(RowKind.CASH_OUT, since)
+    return found.compact()
 
 
 def _read_machines(file: IO[bytes], left_out: _LeftOut) -> dict[str, str]:
     """Read the machines' names; of two names for a machine the first by alphabet is used, and reported."""
-    valid = _validated(DeviceRow, file, DEVICES, left_out, Digests())
+    reading = TableReading(file, DEVICES)
+    valid = _valid(DeviceRow, _rows(reading, reading, left_out), DEVICES, left_out)
     found = contents_by_id((row.device_id, row.name) for row in valid)
     for device_id, (name, *others) in found.items():
         if others:
@@ -168,54 +151,104 @@ def _read_machines(file: IO[bytes], left_out: _LeftOut) -> dict[str, str]:
 
 def _read_cash_ins(
     file: IO[bytes] | None, since: datetime, known: KnownRows, left_out: _LeftOut
-) -> tuple[CashIn, ...]:
+) -> Collection[CashIn]:
     """Read the cash-ins; no table gives none, and neither does a complete but broken one, which is reported.
 
     A cash-in that comes with different contents moves no cash, and is reported.
     """
-    tables = {} if file is None else {CASH_INS: file}
+    found = Spill[CashIn]()
     try:
-        digests = Digests(_unchanged(tables, RowKind.CASH_IN, since, known))
-        if file is None:
-            return ()
-        rows = _validated(CashInRow, file, CASH_INS, left_out, digests)
-        found = _contents(rows, _cash_in, since, digests)
+        readings = [] if file is None else [TableReading(file, CASH_INS)]
+        for tables in parts(readings) if readings else ():
+            part = _Part(RowKind.CASH_IN, readings, tables, known, left_out)
+            for id_, contents in part.contents(CashInRow, _cash_in, since).items():
+                if len(contents) == 1:
+                    found.put(replace(contents[0], digest=part.digests.of(id_)))
+                else:
+                    left_out.tell_two_contents(id_)
     except TableBroken as error:
-        known.unchanged(RowKind.CASH_IN, {}, since)
         left_out.reported.insert(0, lacks_cash_ins(str(error)))
-        return ()
-    for id_ in (id_ for id_, contents in found.items() if len(contents) > 1):
-        left_out.tell(
-            RowFault.TWO_CONTENTS,
-            f"A row of cash_in_txs ({id_}) was left out, as it is there with different contents."
-            " Are two exports mixed?",
-            table=CASH_INS.name,
-            id=id_,
-        )
-    return tuple(
-        replace(contents[0], digest=digests.of(id_))
-        for id_, contents in found.items()
-        if len(contents) == 1
-    )
+        found = Spill()
+    known.forget_others(RowKind.CASH_IN, since)
+    return found.compact()
 
 
-def _read_reports(
-    file: IO[bytes], cash_out_ids: Iterable[str], left_out: _LeftOut, digests: Digests
-) -> Mapping[str, Reports]:
-    """Collect the actions about dispensed notes, by cash-out."""
-    reports = {id_: Reports() for id_ in cash_out_ids}
-    for raw in _rows(file, ACTIONS, left_out, digests):
-        of = reports.get(raw["tx_id"] or "")
-        if raw["action"] not in {"dispense", "dispenseError", None}:
-            continue
-        if raw["tx_id"] is not None and of is None:
-            continue
-        valid = list(_valid(ActionRow, [raw], ACTIONS, left_out, digests))
-        for row in valid:
-            reports[row.tx_id].add(Action(row.id, row.action, row.created, _notes(raw)))
-        if of is not None and not valid:
-            of.readable = False
-    return reports
+class _Part:
+    """Some rows of a reading with all of their records, of which the unchanged ones aren't parsed."""
+
+    def __init__(
+        self,
+        kind: RowKind,
+        readings: Sequence[TableReading],
+        tables: Sequence[Sequence[Record]],
+        known: KnownRows,
+        left_out: _LeftOut,
+    ) -> None:
+        """`tables`: the records of each reading; those of the rows themselves come first."""
+        self.digests = Digests(reading.header for reading in readings)
+        self._left_out = left_out
+        for number, records in enumerate(tables):
+            for id_, record in records:
+                if record is not None and (number == 0 or self.digests.has(id_)):
+                    self.digests.add(id_, record)
+        unchanged = known.unchanged(kind, self.digests.all())
+        self._tables = [
+            (reading, [record for id_, record in records if id_ not in unchanged])
+            for reading, records in zip(readings, tables, strict=True)
+        ]
+
+    def contents(
+        self, model: type[_Dated], make: Callable[[_Dated], _Made], since: datetime
+    ) -> dict[str, list[_Made]]:
+        """Make something of the rows created at `since` or later; return the different contents by id."""
+
+        def made() -> Iterator[tuple[str, _Made]]:
+            for row in self._valid(model, 0):
+                if row.created >= since:
+                    yield row.id, make(row)
+                else:
+                    self.digests.doubt(row.id)  # it counts in a reading that goes further back
+
+        return contents_by_id(made())
+
+    def reports(self, cash_out_ids: Iterable[str]) -> Mapping[str, Reports]:
+        """Collect the actions about dispensed notes, by cash-out."""
+        reports = {id_: Reports() for id_ in cash_out_ids}
+        reading, records = self._tables[1]
+        for raw in _rows(reading, records, self._left_out):
+            of = reports.get(raw["tx_id"] or "")
+            if raw["action"] not in {"dispense", "dispenseError", None}:
+                continue
+            if raw["tx_id"] is not None and of is None:
+                continue
+            valid = list(_valid(ActionRow, [raw], ACTIONS, self._left_out, self.digests))
+            for row in valid:
+                reports[row.tx_id].add(Action(row.id, row.action, row.created, _notes(raw)))
+            if of is not None and not valid:
+                of.readable = False
+        return reports
+
+    def _valid(self, model: type[_Model], number: int) -> Iterator[_Model]:
+        reading, records = self._tables[number]
+        rows = _rows(reading, records, self._left_out)
+        return _valid(model, rows, reading.table, self._left_out, self.digests)
+
+
+def _rows(
+    reading: TableReading, records: Iterable[bytes | None], left_out: _LeftOut
+) -> Iterator[Row]:
+    """Parse records of a table; a header that is repeated is reported and left out."""
+    for row in map(reading.row, records):
+        name, value = next(iter(row.items()))
+        if name == value and all(name == value for name, value in row.items()):
+            left_out.tell(
+                RowFault.HEADER_AGAIN,
+                f"{reading.table.name} has its header more than once: several exports stand in one file."
+                " Each row of them counts once.",
+                table=reading.table.name,
+            )
+        else:
+            yield row
 
 
 def _notes(row: Row) -> tuple[tuple[int, int], ...] | None:
@@ -266,27 +299,22 @@ def _cash_in(row: CashInRow) -> CashIn:
     )
 
 
-def _validated(
-    model: type[_Model], file: IO[bytes], table: Table, left_out: _LeftOut, digests: Digests
-) -> Iterator[_Model]:
-    """Yield the rows of a table that can be read; report the others."""
-    return _valid(model, _rows(file, table, left_out, digests), table, left_out, digests)
-
-
 def _valid(
     model: type[_Model],
     rows: Iterable[Row],
     table: Table,
     left_out: _LeftOut,
-    digests: Digests,
+    digests: Digests | None = None,
 ) -> Iterator[_Model]:
+    """Yield the rows of a table that can be read; report the others, and give none of them a digest."""
     for row in rows:
         try:
             yield model.model_validate(row)
         except ValidationError as error:
             columns = sorted({str(fault["loc"][0]) for fault in error.errors()})
             id_ = row.get("id") or ""
-            digests.doubt(row.get(table.id_column) or "")  # so that it is reported each time
+            if digests is not None:
+                digests.doubt(row.get(table.id_column) or "")  # so that it is reported each time
             if table == CASH_OUTS and id_:
                 left_out.cash_out_ids.add(id_)
             why, value, cause = _cause(row, columns)

@@ -17,7 +17,6 @@ NAMES = (
     "balance",
     "balance-wait",
     "bytes",
-    "bytes-later",
     "record-history",
     "backup",
     "export",

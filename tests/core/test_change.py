@@ -62,4 +62,7 @@ def test_row_is_missing_between_the_oldest_and_the_newest_row_that_was_read(minu
 
 
 def lacks(known, export, passed_ids=frozenset()):
-    return missing(known, export, passed_ids.__contains__)
+    times = [row.created_at for row in export.cash_outs]
+    times += filter(None, (export.passed.oldest_at, export.passed.newest_at))
+    there = {row.id for row in export.cash_outs} | export.unreadable_ids | passed_ids
+    return missing(known.items(), (min(times), max(times)), there.__contains__) if times else []

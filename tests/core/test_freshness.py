@@ -9,8 +9,8 @@ from dca_bot.core.cash_out import Action
 from dca_bot.core.freshness import (
     COPY_AGE_MAX,
     STANDBY,
+    NewestRows,
     is_stale,
-    newest_transaction,
     oldest_copy,
 )
 from dca_bot.core.ports import CashIn, Copy, Export
@@ -67,7 +67,7 @@ def reading(ages, *, sold=(), dispensed=(), paid_in=()):
     ],
 )
 def test_copy_is_as_new_as_its_time_or_its_newest_row(export, oldest):
-    found = oldest_copy(export, NOW)
+    found = oldest_copy(export.copies, NewestRows.of(export, NOW))
     assert found == (oldest and Copy(oldest[0], NOW - oldest[1]))
 
 
@@ -87,6 +87,9 @@ def test_copy_is_stale_once_a_daily_export_was_missed(age, stale):
 
 
 def test_newest_transaction_is_a_cash_out_or_a_cash_in_of_the_past():
-    assert newest_transaction(reading({}), NOW) is None
-    assert newest_transaction(reading({}, sold=[DAY], paid_in=[HOUR, 2 * DAY]), NOW) == NOW - HOUR
-    assert newest_transaction(reading({}, sold=[HOUR, -HOUR]), NOW) == NOW - HOUR
+    for export, newest_at in (
+        (reading({}), None),
+        (reading({}, sold=[DAY], paid_in=[HOUR, 2 * DAY]), NOW - HOUR),
+        (reading({}, sold=[HOUR, -HOUR]), NOW - HOUR),
+    ):
+        assert NewestRows.of(export, NOW).transaction_at == newest_at

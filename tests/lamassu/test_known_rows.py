@@ -8,6 +8,9 @@ from io import BytesIO
 import pytest
 
 from dca_bot.core.ports import NOTHING_KNOWN, RowKind
+from dca_bot.errors import ExportBroken
+from dca_bot.files import spill
+from dca_bot.lamassu import records as records_by_row
 from dca_bot.lamassu.rows import read_export
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,10 +42,14 @@ class Known:
             RowKind.CASH_OUT: {row.id: row.digest for row in export.cash_outs},
             RowKind.CASH_IN: {row.id: row.digest for row in export.cash_ins},
         }
-        self.read = {}
+        self.read = {RowKind.CASH_OUT: {}, RowKind.CASH_IN: {}}
+        self.others_forgotten = []
 
-    def unchanged(self, kind, digests, _since):
-        self.read[kind] = digests
+    def forget_others(self, kind, since):
+        self.others_forgotten.append((kind, since))
+
+    def unchanged(self, kind, digests):
+        self.read[kind] |= digests
         return {id_ for id_, digest in digests.items() if self.digests[kind].get(id_) == digest}
 
 
@@ -114,8 +121,34 @@ def test_row_with_another_content_from_before_the_window_has_no_digest(tables):
     assert (row.id, row.others, row.digest) == (last.id, (), None)
 
 
+@pytest.mark.parametrize("limits", [(2**10, 2**8, 1), (2**12, 2**21, 3)])
+def test_large_reading_has_the_same_rows_in_parts(tables, monkeypatch, limits):
+    """Whatever fits into memory: parts of a KiB, and values that are written at once."""
+    whole = fetch(tables)
+    assert fetch(tables, Known(whole)).cash_outs == ()
+    part_bytes, kept_bytes, kept_max = limits
+    monkeypatch.setattr(records_by_row, "_PART_BYTES", part_bytes)
+    monkeypatch.setattr(records_by_row, "_KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(spill, "_KEPT_MAX", kept_max)
+    parts = fetch(tables)
+    for found, expected in ((parts.cash_outs, whole.cash_outs), (parts.cash_ins, whole.cash_ins)):
+        assert isinstance(found, spill.Spill)
+        by_id = {row.id: row for row in found}
+        assert by_id == {row.id: row for row in expected}
+        assert {row.id: by_id[row.id].digest for row in expected} == {
+            row.id: row.digest for row in expected
+        }
+    assert (parts.machines, set(parts.left_out)) == (whole.machines, set(whole.left_out))
+    again = fetch(tables, Known(whole))
+    assert (list(again.cash_outs), list(again.cash_ins)) == ([], [])
+    broken = {**tables, "cash_out_actions": tables["cash_out_actions"][:-1]}
+    with pytest.raises(ExportBroken):
+        fetch(broken)
+
+
 @pytest.mark.parametrize("cash_ins", [None, b"id,device_id\n"])
 def test_cash_ins_that_cannot_be_read_are_known_no_more(tables, cash_ins):
     known = Known(fetch(tables))
     assert fetch({**tables, "cash_in_txs": cash_ins}, known).cash_ins == ()
     assert known.read[RowKind.CASH_IN] == {}
+    assert known.others_forgotten == [(kind, BEGINNING) for kind in RowKind]

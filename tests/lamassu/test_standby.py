@@ -7,7 +7,7 @@ import pytest
 from lamassu_server import login
 from postgres_process import standby_of
 
-from dca_bot.core.freshness import STANDBY, is_stale, oldest_copy
+from dca_bot.core.freshness import STANDBY, NewestRows, is_stale, oldest_copy
 from dca_bot.lamassu.postgres import PostgresSource
 from dca_bot.lamassu.postgres_login import PostgresLimits
 
@@ -50,5 +50,6 @@ async def test_standby_is_read_like_its_primary_and_told_as_old_as_what_it_has_r
     assert later.copies == found.copies
     assert len(later.cash_outs) == len(found.cash_outs)
     days_later = datetime.now(UTC) + timedelta(days=3)
-    assert is_stale(oldest_copy(later, days_later), days_later)
-    assert not is_stale(oldest_copy(later, copy.as_of), copy.as_of)
+    for now, stale in ((days_later, True), (copy.as_of, False)):
+        oldest = oldest_copy(later.copies, NewestRows.of(later, now))
+        assert is_stale(oldest, now) is stale

@@ -1,6 +1,6 @@
 """Lamassu, read only: cash-outs, cash-ins and the machines' names."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,14 +42,15 @@ class KnownRows(Protocol):
         """Return a number that is another one as soon as other rows are known."""
         ...
 
-    def unchanged(
-        self, kind: RowKind, digests: Mapping[str, bytes], since: datetime
-    ) -> AbstractSet[str]:
+    def unchanged(self, kind: RowKind, digests: Mapping[str, bytes]) -> AbstractSet[str]:
         """Return the ids of the known rows with the same digest in a reading; these rows need no parsing.
 
-        `digests`: of each row in the reading, by id. Known rows created at `since` or later that the reading
-        lacks, or has with another digest, are known no more.
+        `digests`: of some rows of the reading, or all, by id.
         """
+        ...
+
+    def forget_others(self, kind: RowKind, since: datetime) -> None:
+        """Forget the rows created at `since` or later that the reading lacks, or has with another digest."""
         ...
 
 
@@ -58,11 +59,12 @@ class NothingKnown:
 
     version = 0
 
-    def unchanged(
-        self, _kind: RowKind, _digests: Mapping[str, bytes], _since: datetime
-    ) -> AbstractSet[str]:
+    def unchanged(self, _kind: RowKind, _digests: Mapping[str, bytes]) -> AbstractSet[str]:
         """Return no id."""
         return frozenset()
+
+    def forget_others(self, _kind: RowKind, _since: datetime) -> None:
+        """Do nothing."""
 
 
 NOTHING_KNOWN = NothingKnown()
@@ -128,13 +130,14 @@ class Export:
     within bounds, and missing cash-ins; such rows change nothing.
     `unreadable_ids` has every cash-out among the rows. `copies` has the copies that were read, if
     any; `core.freshness` judges the age. Two readings of the same rows are equal, from any source.
-    `passed` stands for the known rows, which `cash_outs` and `cash_ins` lack.
+    `passed` stands for the known rows, which `cash_outs` and `cash_ins` lack. Both may be more than fit into
+    memory: they are for one look after the other.
     """
 
-    cash_outs: tuple[CashOut, ...]
+    cash_outs: Collection[CashOut]
     machines: Mapping[str, str]
     left_out: tuple[LeftOut, ...] = ()
-    cash_ins: tuple[CashIn, ...] = ()
+    cash_ins: Collection[CashIn] = ()
     unreadable_ids: frozenset[str] = frozenset()
     copies: tuple[Copy, ...] = field(default=(), compare=False)
     passed: Passed = field(default=Passed(), compare=False)

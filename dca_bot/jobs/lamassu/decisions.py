@@ -4,14 +4,12 @@ The invariant: a sale without a dispense report waits if the reading must be par
 reports.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
-from dca_bot.core.change import MISSING_MAX
-from dca_bot.core.ports import Export
 from dca_bot.core.verdict import decide
 from dca_bot.ledger.distributions import cash_outs
 
@@ -28,12 +26,9 @@ def reads_since(start_at: datetime) -> datetime:
     return start_at - _REDEEM_LATER
 
 
-def judge(export: Export, *, currency: str, start_at: datetime, now: datetime) -> list[Decided]:
-    """Decide each cash-out of a reading; leave out distribution times before `start_at`."""
-    decided = (
-        (cash_out, decide(cash_out, currency=currency, now=now)) for cash_out in export.cash_outs
-    )
-    return [(cash_out, decision) for cash_out, decision in decided if decision.at >= start_at]
+def judge(cash_outs: Iterable[CashOut], *, currency: str, now: datetime) -> Iterator[Decided]:
+    """Decide about each cash-out."""
+    return ((one, decide(one, currency=currency, now=now)) for one in cash_outs)
 
 
 def is_final(known: tuple[str, str] | None) -> bool:
@@ -42,24 +37,29 @@ def is_final(known: tuple[str, str] | None) -> bool:
     return state == cash_outs.DISTRIBUTED or reason == Reason.BY_OPERATOR
 
 
-def unreported(decided: Iterable[Decided]) -> list[str]:
-    """Return the ids of the sales that are to be held for want of a dispense report."""
-    held = (Verdict.HOLD, Reason.NO_REPORT)
+def unreported(decided: Iterable[Decided], verdict: Verdict) -> list[str]:
+    """Return the ids of the sales that are to be held, or that wait, for want of a dispense report."""
+    found = (verdict, Reason.NO_REPORT)
     return [
-        cash_out.id for cash_out, decision in decided if (decision.verdict, decision.reason) == held
+        cash_out.id
+        for cash_out, decision in decided
+        if (decision.verdict, decision.reason) == found
     ]
 
 
-def spare(decided: list[Decided], known: Mapping[str, tuple[str, str]]) -> list[Decided]:
-    """Let unreported sales wait if more than MISSING_MAX of them are new to the ledger.
+def to_spare(ids: Iterable[str], known: Mapping[str, tuple[str, str]]) -> set[str]:
+    """Return the ids of unreported sales that are new to the ledger.
 
-    So many machines don't fail to report at once: the reading is partial. `known`: state and reason in the
-    ledger, by the cash-out's id.
+    `known`: state and reason in the ledger, by the cash-out's id.
     """
-    staying: AbstractSet[str] = {id_ for id_, (state, _) in known.items() if state in _STAYING}
-    spared = set(unreported(decided)) - staying
-    if len(spared) <= MISSING_MAX:
-        return decided
+    return {id_ for id_ in ids if known.get(id_, ("", ""))[0] not in _STAYING}
+
+
+def spare(decided: Iterable[Decided], spared: AbstractSet[str]) -> list[Decided]:
+    """Let unreported sales wait, because more than MISSING_MAX of them are new to the ledger.
+
+    So many machines don't fail to report at once: the reading is partial.
+    """
     return [
         (cash_out, replace(decision, verdict=Verdict.WAIT))
         if cash_out.id in spared

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.cash_out import Verdict
+from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
-from dca_bot.jobs.lamassu.decisions import is_final, judge, spare
+from dca_bot.jobs.lamassu.decisions import is_final, judge, spare, to_spare, unreported
 from dca_bot.jobs.lamassu.recording import STATE_OF
 
 
@@ -37,7 +38,11 @@ def foretell(
     now: datetime,
 ) -> Foretold:
     """Compare a reading with the ledger; `known`: state and reason by the cash-out's id."""
-    decided = spare(judge(export, currency=currency, start_at=start_at, now=now), known)
+    judged = judge(export.cash_outs, currency=currency, now=now)
+    decided = [one for one in judged if one[1].at >= start_at]
+    spared = to_spare(unreported(decided, Verdict.HOLD), known)
+    if len(spared) > MISSING_MAX:
+        decided = spare(decided, spared)
     news = [
         (cash_out, decision)
         for cash_out, decision in decided

@@ -4,42 +4,51 @@ The invariant: an incomplete reading changes nothing; a faulty cash-out keeps no
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import gather
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from dca_bot.core.calendar import has_passed
-from dca_bot.core.cash_out import CashOut
-from dca_bot.core.change import MISSING_MAX, missing
-from dca_bot.core.freshness import newest_transaction, oldest_copy
-from dca_bot.core.ports import CashOutSource, Clock, Export
+from dca_bot.core.cash_out import CashOut, Verdict
+from dca_bot.core.change import MISSING_MAX
+from dca_bot.core.freshness import oldest_copy
+from dca_bot.core.ports import CashIn, CashOutSource, Clock, Export
 from dca_bot.core.programme import Programme
-from dca_bot.core.rate import newest_ticker
+from dca_bot.core.rate import Ticker
 from dca_bot.core.reach import Part
 from dca_bot.errors import SourceUnavailable
+from dca_bot.files.spill import batches, in_order
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
-from dca_bot.jobs.lamassu.decisions import Decided, judge, reads_since, spare, unreported
-from dca_bot.jobs.lamassu.machine_cash import CashWatch, cash_flows
+from dca_bot.jobs.lamassu.decisions import Decided, reads_since, spare, to_spare, unreported
+from dca_bot.jobs.lamassu.judged import Judged, judge_all
+from dca_bot.jobs.lamassu.machine_cash import CashWatch, cash_left, cash_paid_in
+from dca_bot.jobs.lamassu.missing_rows import MissingRows
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
 from dca_bot.jobs.lamassu.recording import Recorder
-from dca_bot.jobs.lamassu.settled_rows import Row, SettledRows
+from dca_bot.jobs.lamassu.settled_rows import SettledRows
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
-from dca_bot.ledger.distributions import cash_outs, changes, readings
+from dca_bot.ledger.distributions import cash_outs, readings
+from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.programme import machines, tickers
+from dca_bot.ledger.programme.machine_cash import Flow
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say
 
+_T = TypeVar("_T")
 TOLD_MAX = 10_000
 _FULL_READ_EVERY = timedelta(days=1)
 _UNREADABLE_EVERY = timedelta(hours=1)
 """Unreadable rows may be worded anew at each poll; the operators are told at most once in this time."""
 _BATCH = 1000
+_SHARE_ROWS = 64
 _log = logging.getLogger(__name__)
 
 
@@ -103,26 +112,17 @@ class Ingest:
         await aside(lambda _stop: self._settled.begin(start_at=self.start_at, now=now))
         export = await self.source.fetch(since, self._settled)
         judged_at = self.clock.now()
-        export, decided = await aside(lambda _stop: self._judge(export, since, judged_at))
-        decided = await self._spare(decided)
-        unrecorded = await self._record_cash(export, decided)
-        to_distribute, settled = await self._record(decided)
-        for cash_out, decision in sorted(to_distribute, key=lambda one: (one[1].at, one[0].id)):
-            async with self._boundary.over(Guarded.CASH_OUT, cash_out.id, named=_named(cash_out)):
-                if await self._distribute((cash_out, decision)):
-                    settled.append(cash_out)
+        reading = await aside(lambda _stop: self._judge(export, since, judged_at))
+        await self._record_all(reading)
+        await self._distribute_all(reading)
+        await self._tell_unreadable(export)
+        if await self._note_reading(reading, since, now):
+            await aside(lambda _stop: self._settled.settle(reading.settled, now=judged_at))
         if full:
             async with self._boundary.over(Guarded.MISSING):
-                await self._look_for_missing(export, first)
+                await self._look_for_missing(reading, first)
             self._full_read_at = now
             await self.database.transact(self._recorder.hold_unknown_payments)
-        await self._tell_unreadable(export)
-        if await self._note_reading(export, decided, since, now):
-            judged = {cash_out.id for cash_out, _ in decided}
-            before_start = (row for row in export.cash_outs if row.id not in judged)
-            rows = (*settled, *before_start, *export.cash_ins)
-            done = [row for row in rows if row.id not in unrecorded]
-            await aside(lambda _stop: self._settled.settle(done, now=judged_at))
 
     async def _know_start(self) -> None:
         """Read the first start again: a first start by a clock that was ahead is pulled back later."""
@@ -138,81 +138,119 @@ class Ingest:
         else:
             self._note(None)
 
-    async def _note_reading(
-        self, export: Export, decided: Sequence[Decided], since: datetime, polled_at: datetime
-    ) -> bool:
+    def _judge(self, export: Export, since: datetime, now: datetime) -> Judged:
+        """Judge the rows of a reading; outside the event loop, as there may be many."""
+        passed = self._settled.passed(since)
+        currency, start_at = self.programme.currency, self.start_at
+        return judge_all(export, passed, currency=currency, start_at=start_at, now=now)
+
+    async def _record_all(self, reading: Judged) -> None:
+        """Record machines, cash and cash-outs."""
+        is_partial = await self._is_partial(reading)
+        async for some in _in_batches(reading.decided):
+            decided = await self._spare(some) if is_partial else some
+            flows = cash_left(decided, self.programme.currency)
+            await self._record_cash(reading, [row for row, _ in decided], flows)
+            await self._record(reading, decided)
+        async for rows in _in_batches(reading.export.cash_ins):
+            flows = cash_paid_in(rows, self.programme.currency, since=self.start_at)
+            await self._record_cash(reading, rows, flows)
+            await self._settle(reading, rows)
+        async with self._boundary.over(Guarded.CASH):
+            await self._note_machines(reading.export)
+            await self._cash.find_places()
+
+    async def _settle(self, reading: Judged, rows: Sequence[CashIn]) -> None:
+        await aside(lambda _stop: reading.settle(rows))
+
+    async def _is_partial(self, reading: Judged) -> bool:
+        """Tell whether a reading must be partial, by the number of sales without a dispense report."""
+        count = 0
+        if len(reading.unreported) > MISSING_MAX:
+            async for ids in _in_batches(reading.unreported):
+                count += len(await self._to_spare(ids))
+        return count > MISSING_MAX
+
+    async def _spare(self, decided: list[Decided]) -> list[Decided]:
+        return spare(decided, await self._to_spare(unreported(decided, Verdict.HOLD)))
+
+    async def _to_spare(self, ids: Sequence[str]) -> AbstractSet[str]:
+        return to_spare(ids, await self.database.read(lambda tx: cash_outs.states(tx, ids)))
+
+    async def _record_cash(
+        self, reading: Judged, rows: Sequence[CashOut | CashIn], flows: Sequence[Flow]
+    ) -> None:
+        lost: AbstractSet[str] = {row.id for row in rows}
+        async with self._boundary.over(Guarded.CASH):
+            await self._note_machines(reading.export)
+            lost = await self._cash.follow(flows)
+        reading.cash_lost |= lost
+
+    async def _record(self, reading: Judged, decided: list[Decided]) -> None:
+        """Record cash-outs, and find those still to be distributed, and the settled ones."""
+
+        async def record(some: Sequence[Decided]) -> None:
+            work = partial(self._recorder.record, decided=some)
+            recorded = await self.database.transact(work)
+            await aside(lambda _stop: reading.take(recorded))
+
+        await self._boundary.over_each(
+            Guarded.CASH_OUT,
+            decided,
+            record,
+            ref=lambda one: one[0].id,
+            named=lambda one: _named(one[0]),
+        )
+        reading.waiting_for_report += unreported(decided, Verdict.WAIT)
+        self.signals.outbox.ring()
+
+    async def _distribute_all(self, reading: Judged) -> None:
+        """Distribute what is to be distributed, oldest first."""
+        at_once = 1
+        in_time = in_order(reading.to_distribute, key=lambda one: (one[1].at, one[0].id))
+        async for some in _in_batches(in_time, _SHARE_ROWS):
+            while some:
+                shares = await gather(
+                    *(self._try_distribute(reading, one) for one in some[:at_once])
+                )
+                del some[:at_once]
+                # They share a COMMIT; nobody else's answer is to wait for more than some rows.
+                at_once = max(1, _SHARE_ROWS // (1 + max(shares)))
+
+    async def _try_distribute(self, reading: Judged, one: Decided) -> int:
+        """Distribute a cash-out; return the number of shares."""
+        async with self._boundary.over(Guarded.CASH_OUT, one[0].id, named=_named(one[0])):
+            given = await self._distribute(one)
+            if given is not None:
+                reading.settle([one[0]])
+                return len(given.shares)
+        return 0
+
+    async def _note_reading(self, reading: Judged, since: datetime, polled_at: datetime) -> bool:
         """Record the poll and the newest ticker, and tell of what the reading shows as a whole.
 
         Return whether all of that was done.
         """
         now = self.clock.now()
         looks: tuple[tuple[Guarded, Callable[[Tx], bool]], ...] = (
-            (Guarded.TICKER, lambda tx: self._note_ticker(tx, export, now)),
+            (Guarded.TICKER, lambda tx: _note_ticker(tx, reading.ticker, now)),
             (
                 Guarded.MISSING,
-                lambda tx: self._partial.look(tx, export, decided, since=since, now=now),
+                lambda tx: self._partial.look(
+                    tx,
+                    newest_at=max(since, *(reading.span or (since,))),
+                    unreadable_ids=reading.export.unreadable_ids,
+                    unreported=reading.waiting_for_report,
+                    now=now,
+                ),
             ),
             (Guarded.CASH, self._cash.warn),
-            (Guarded.POLL, lambda tx: _note_poll(tx, export, polled_at)),
+            (Guarded.POLL, lambda tx: _note_poll(tx, reading, polled_at)),
         )
         done = await self._boundary.over_all(looks)
         if any(done):
             self.signals.outbox.ring()
         return len(done) == len(looks)
-
-    def _note_ticker(self, tx: Tx, export: Export, now: datetime) -> bool:
-        """Record the newest ticker for the checks of fixed mode's rate; tell nobody."""
-        ticker = newest_ticker(export.cash_outs, currency=self.programme.currency, now=now)
-        if ticker is not None:
-            tickers.note(tx, ticker, now=now)
-        return False
-
-    def _judge(
-        self, export: Export, since: datetime, now: datetime
-    ) -> tuple[Export, list[Decided]]:
-        """Judge the rows of a reading; outside the event loop, as there may be many."""
-        export = replace(export, passed=self._settled.passed(since))
-        currency, start_at = self.programme.currency, self.start_at
-        return export, judge(export, currency=currency, start_at=start_at, now=now)
-
-    async def _spare(self, decided: list[Decided]) -> list[Decided]:
-        lacking = unreported(decided)
-        if len(lacking) <= MISSING_MAX:
-            return decided
-        return spare(decided, await self.database.read(lambda tx: cash_outs.states(tx, lacking)))
-
-    async def _record_cash(self, export: Export, decided: Sequence[Decided]) -> AbstractSet[str]:
-        """Record machines and cash; return the ids of the rows whose cash could not be recorded."""
-        unrecorded = {row.id for row in export.cash_outs} | {row.id for row in export.cash_ins}
-        async with self._boundary.over(Guarded.CASH):
-            await self._note_machines(export)
-            currency, start_at = self.programme.currency, self.start_at
-            moved = await aside(lambda _stop: cash_flows(export, decided, currency, since=start_at))
-            unrecorded &= await self._cash.follow(moved)
-        return unrecorded
-
-    async def _record(self, decided: Sequence[Decided]) -> tuple[list[Decided], list[Row]]:
-        """Record cash-outs; return those still to be distributed, and the settled ones."""
-        to_distribute: list[Decided] = []
-        settled: list[Row] = []
-
-        async def record(some: Sequence[Decided]) -> None:
-            work = partial(self._recorder.record, decided=some)
-            recorded = await self.database.transact(work)
-            to_distribute.extend(recorded.to_distribute)
-            settled.extend(recorded.settled)
-
-        for start in range(0, len(decided), _BATCH):
-            await self._boundary.over_each(
-                Guarded.CASH_OUT,
-                decided[start : start + _BATCH],
-                record,
-                ref=lambda one: one[0].id,
-                named=lambda one: _named(one[0]),
-            )
-        if decided:
-            self.signals.outbox.ring()
-        return to_distribute, settled
 
     async def _note_machines(self, export: Export) -> None:
         """Record the machines, unless the last reading had the same machines with the same names."""
@@ -220,13 +258,12 @@ class Ingest:
             await self.database.transact(lambda tx: machines.record(tx, export.machines))
             self._machines = dict(export.machines)
 
-    async def _look_for_missing(self, export: Export, since: datetime) -> None:
+    async def _look_for_missing(self, reading: Judged, since: datetime) -> None:
         """Hold the distributed cash-outs since `since` that a full reading lacks.
 
         A reading that lacks many must be partial: the operators are told, and nothing is held.
         """
-        known = await self.database.read(lambda tx: changes.shared_out(tx, since))
-        gone = await aside(lambda _stop: missing(known, export, self._settled.has))
+        gone = await MissingRows(self.database, self._settled).find(reading, since)
         if gone and len(gone) <= MISSING_MAX:
             hold, now = self._recorder.changes.hold_missing, self.clock.now()
             await self.database.transact(lambda tx: hold(tx, gone, now=now))
@@ -236,8 +273,8 @@ class Ingest:
             )
             await self._tell_once(Say("notice.rows_missing", n=len(gone), first=gone[0]))
 
-    async def _distribute(self, one: Decided) -> bool:
-        """Distribute a cash-out; return whether the cash-out is distributed now."""
+    async def _distribute(self, one: Decided) -> Distribution[Share] | None:
+        """Distribute a cash-out; return None if nothing is distributed now."""
         given = await self.database.transact(lambda tx: self._recorder.distribute(tx, *one))
         if given is not None:
             _log.info(
@@ -249,7 +286,7 @@ class Ingest:
             )
             self.signals.payouts.ring()
             self.signals.outbox.ring()
-        return given is not None
+        return given
 
     async def _tell_unreadable(self, export: Export) -> None:
         new = [one for one in export.left_out if one.text not in self._told]
@@ -277,12 +314,27 @@ class Ingest:
             _log.warning("Lamassu reachable=%s detail=%s", reachable, failure or "")
 
 
-def _note_poll(tx: Tx, export: Export, now: datetime) -> bool:
+def _note_ticker(tx: Tx, ticker: Ticker | None, now: datetime) -> bool:
+    """Record the newest ticker for the checks of fixed mode's rate; tell nobody."""
+    if ticker is not None:
+        tickers.note(tx, ticker, now=now)
+    return False
+
+
+def _note_poll(tx: Tx, reading: Judged, now: datetime) -> bool:
     """Record a poll and the age of what was read; tell nobody."""
     bot_state.note_poll(tx, now)
-    readings.note(tx, oldest_copy(export, now), newest_transaction(export, now))
+    copy = oldest_copy(reading.export.copies, reading.newest)
+    readings.note(tx, copy, reading.newest.transaction_at)
     return False
 
 
 def _named(cash_out: CashOut) -> Say:
     return Say("job.cash_out", id=cash_out.id)
+
+
+async def _in_batches(values: Iterable[_T], size: int = _BATCH) -> AsyncIterator[list[_T]]:
+    """Yield values that may have to be read from a file, in lists of at most `size`."""
+    found = batches(values, size)
+    while some := await aside(lambda _stop: next(found, [])):
+        yield some

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from dca_bot.core.machine_cash import cash_in_minor, cash_out_minor
-from dca_bot.core.ports import Clock, Export
+from dca_bot.core.ports import CashIn, Clock
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.programme import machine_cash, machines
@@ -23,7 +23,6 @@ from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Fiat, Say
 
-_BATCH = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -38,25 +37,23 @@ class CashWatch:
     _known: list[Machine] | None = field(default=None, init=False)
 
     async def follow(self, flows: Sequence[Flow]) -> AbstractSet[str]:
-        """Record cash that was moved. Return the ids of the rows whose cash could not be recorded.
-
-        If the known machines have changed, give cash of no named machine to its machine.
-        """
+        """Record cash that was moved. Return the ids of the rows whose cash could not be recorded."""
         failed = set(flows)
 
         async def record(some: Sequence[Flow]) -> None:
             await self._record(some)
             failed.difference_update(some)
 
-        for start in range(0, len(flows), _BATCH):
-            some = flows[start : start + _BATCH]
-            await self.boundary.over_each(Guarded.CASH_ROW, some, record, ref=lambda flow: flow.ref)
+        await self.boundary.over_each(Guarded.CASH_ROW, flows, record, ref=lambda flow: flow.ref)
+        return {flow.ref for flow in failed}
+
+    async def find_places(self) -> None:
+        """Give cash of no named machine to its machine, if the known machines have changed."""
         known = await self.database.read(machines.everything)
         if known != self._known:
             now = self.clock.now()
             await self.database.transact(lambda tx: machine_cash.find_places(tx, now=now))
             self._known = known
-        return {flow.ref for flow in failed}
 
     async def _record(self, flows: Sequence[Flow]) -> None:
         now = self.clock.now()
@@ -82,19 +79,21 @@ class CashWatch:
         return True
 
 
-def cash_flows(
-    export: Export, decided: Iterable[Decided], currency: str, *, since: datetime
-) -> list[Flow]:
-    """Return the cash that cash-outs, and a reading's cash-ins since `since`, have moved."""
+def cash_left(decided: Iterable[Decided], currency: str) -> list[Flow]:
+    """Return the cash that cash-outs have moved."""
     found = []
     for cash_out, decision in decided:
         left_minor = cash_out_minor(cash_out, currency)
         if left_minor is not None:
             found.append(Flow(CASH_OUT, cash_out.id, cash_out.device_id, -left_minor, decision.at))
-    for cash_in in export.cash_ins:
-        came_minor = cash_in_minor(cash_in, currency)
-        if came_minor is not None and cash_in.created_at >= since:
-            found.append(
-                Flow(CASH_IN, cash_in.id, cash_in.device_id, came_minor, cash_in.created_at)
-            )
+    return found
+
+
+def cash_paid_in(rows: Iterable[CashIn], currency: str, *, since: datetime) -> list[Flow]:
+    """Return the cash that cash-ins since then have moved."""
+    found = []
+    for row in rows:
+        came_minor = cash_in_minor(row, currency)
+        if came_minor is not None and row.created_at >= since:
+            found.append(Flow(CASH_IN, row.id, row.device_id, came_minor, row.created_at))
     return found

@@ -5,12 +5,10 @@ of a lasting lack, because an export that is cut short can lose a sale.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dca_bot.core.cash_out import Reason, Verdict
-from dca_bot.core.ports import Export
-from dca_bot.jobs.lamassu.decisions import Decided
 from dca_bot.ledger.correspondence import alarms
 from dca_bot.ledger.distributions import changes
 from dca_bot.ledger.store.database import Tx
@@ -36,25 +34,19 @@ class PartialWatch:
     def look(
         self,
         tx: Tx,
-        export: Export,
-        decided: Sequence[Decided],
         *,
-        since: datetime,
+        newest_at: datetime,
+        unreadable_ids: AbstractSet[str],
+        unreported: Sequence[str],
         now: datetime,
     ) -> bool:
         """Give or end the alarms of a reading; return whether the operators were told something.
 
-        `since`: from when on the reading has the rows.
+        `newest_at`: when the newest row was created, or since when the reading has the rows. `unreported`:
+        the cash-outs that wait for a dispense report.
         """
-        unreported = [
-            cash_out.id
-            for cash_out, decision in decided
-            if (decision.verdict, decision.reason) == (Verdict.WAIT, Reason.NO_REPORT)
-        ]
-        read = (cash_out.created_at for cash_out in export.cash_outs)
-        newest = max((*read, export.passed.newest_at or since), default=since)
-        beyond = changes.newest_shared_out(tx, newest, limit=_FIRST_MAX)
-        lacking = [id_ for id_ in beyond if id_ not in export.unreadable_ids]
+        beyond = changes.newest_shared_out(tx, newest_at, limit=_FIRST_MAX)
+        lacking = [id_ for id_ in beyond if id_ not in unreadable_ids]
         told = [
             self._see(tx, _UNREPORTED, "notice.reports_missing", unreported, now),
             self._see(tx, _ENDS_EARLY, "notice.rows_end_early", lacking, now),

@@ -6,29 +6,40 @@ only another row at Lamassu could change anything. A settled cash-in has the cas
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.ports import CashIn, Passed, RowKind
 from dca_bot.ledger.store.instants import instant_or_none, micros
 
-Row = CashOut | CashIn
+
+class Settled(NamedTuple):
+    """A settled row, by its digest. `acted_us`: when the newest action of a cash-out was created."""
+
+    kind: RowKind
+    id: str
+    digest: bytes
+    created_us: int
+    acted_us: int | None
+
 
 _TABLE = """
 CREATE TABLE settled_row (
   kind TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL,
-  created_at INTEGER NOT NULL, acted_at INTEGER,
+  created_at INTEGER NOT NULL, acted_at INTEGER, reading INTEGER NOT NULL,
   PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID
 """
 _INDEX = "CREATE INDEX settled_row_created ON settled_row (kind, created_at, acted_at)"
 
 
-def _in_memory() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", check_same_thread=False)
+def _opened() -> sqlite3.Connection:
+    """Open a database of this process alone: what goes beyond the cache lies in a file without a name."""
+    connection = sqlite3.connect("", check_same_thread=False)
     connection.execute(_TABLE)
     connection.execute(_INDEX)
     return connection
@@ -42,9 +53,10 @@ class SettledRows:
     """
 
     version: int = field(default=0, init=False)
-    _rows: sqlite3.Connection = field(default_factory=_in_memory, init=False)
+    _rows: sqlite3.Connection = field(default_factory=_opened, init=False)
     _start_at: datetime | None = field(default=None, init=False)
     _judged_at: datetime | None = field(default=None, init=False)
+    _reading: int = field(default=0, init=False)
 
     def begin(self, *, start_at: datetime, now: datetime) -> None:
         """Begin a reading; forget all rows if `start_at` has moved, or if the clock was pulled back.
@@ -54,29 +66,30 @@ class SettledRows:
         if start_at != self._start_at or self._judged_at is None or now < self._judged_at:
             self._change("DELETE FROM settled_row", [()])
         self._start_at, self._judged_at = start_at, now
+        self._reading += 1
 
-    def unchanged(
-        self, kind: RowKind, digests: Mapping[str, bytes], since: datetime
-    ) -> AbstractSet[str]:
-        """Return the settled rows with the same digest in a reading; forget the others since then.
-
-        A row that comes back after a reading without the row is not settled.
-        """
+    def unchanged(self, kind: RowKind, digests: Mapping[str, bytes]) -> AbstractSet[str]:
+        """Return the settled rows with the same digest in a reading."""
         known = "SELECT digest FROM settled_row WHERE kind = ? AND id = ?"
         found = {
             id_
             for id_, digest in digests.items()
             if self._rows.execute(known, (kind, id_)).fetchone() == (digest,)
         }
-        within = "SELECT id FROM settled_row WHERE kind = ? AND created_at >= ?"
-        gone = [
-            (kind, id_)
-            for (id_,) in self._rows.execute(within, (kind, micros(since)))
-            if id_ not in found
-        ]
-        if gone:
-            self._change("DELETE FROM settled_row WHERE kind = ? AND id = ?", gone)
+        seen = "UPDATE settled_row SET reading = ? WHERE kind = ? AND id = ?"
+        with self._rows:
+            self._rows.executemany(seen, ((self._reading, kind, id_) for id_ in found))
         return found
+
+    def forget_others(self, kind: RowKind, since: datetime) -> None:
+        """Forget the rows created since then that the reading lacks, or has with another digest.
+
+        A row that comes back after a reading without the row is not settled.
+        """
+        others = "DELETE FROM settled_row WHERE kind = ? AND created_at >= ? AND reading < ?"
+        with self._rows:
+            gone = self._rows.execute(others, (kind, micros(since), self._reading)).rowcount
+        self.version += bool(gone)
 
     def passed(self, since: datetime) -> Passed:
         """Return the oldest and newest instants of the settled rows that were created since then."""
@@ -95,28 +108,28 @@ class SettledRows:
         known = "SELECT 1 FROM settled_row WHERE kind = ? AND id = ?"
         return self._rows.execute(known, (RowKind.CASH_OUT, cash_out_id)).fetchone() is not None
 
-    def settle(self, rows: Iterable[Row], *, now: datetime) -> None:
+    def settle(self, rows: Iterable[Settled], *, now: datetime) -> None:
         """Pass over the rows in the next readings, as long as each reading has the rows unchanged.
 
         A row of the future, by itself or by an action, is not settled: the row is not the newest one yet.
         """
         self._judged_at = max(now, self._judged_at or now)
-        put = "INSERT OR REPLACE INTO settled_row VALUES (?, ?, ?, ?, ?)"
-        found = list(_values(rows, now))
-        if found:
-            self._change(put, found)
+        found = (row for row in rows if max(row.created_us, row.acted_us or 0) <= micros(now))
+        put = "INSERT OR REPLACE INTO settled_row VALUES (?, ?, ?, ?, ?, ?)"
+        self._change(put, ((*row, self._reading) for row in found))
 
     def _change(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._rows:
-            self._rows.executemany(statement, rows)
-        self.version += 1
+            changed = self._rows.executemany(statement, rows).rowcount
+        self.version += bool(changed)
 
 
-def _values(rows: Iterable[Row], now: datetime) -> Iterator[tuple[object, ...]]:
-    for row in rows:
-        kind = RowKind.CASH_OUT if isinstance(row, CashOut) else RowKind.CASH_IN
-        actions = row.actions if isinstance(row, CashOut) else ()
-        acted_at = max((action.created_at for action in actions), default=None)
-        if row.digest is not None and max(row.created_at, acted_at or row.created_at) <= now:
-            acted_us = None if acted_at is None else micros(acted_at)
-            yield kind, row.id, row.digest, micros(row.created_at), acted_us
+def settled(row: CashOut | CashIn) -> Settled | None:
+    """Return what is remembered of a row; None for a row without a digest."""
+    if row.digest is None:
+        return None
+    if isinstance(row, CashIn):
+        return Settled(RowKind.CASH_IN, row.id, row.digest, micros(row.created_at), None)
+    acted_at = max((action.created_at for action in row.actions), default=None)
+    acted_us = None if acted_at is None else micros(acted_at)
+    return Settled(RowKind.CASH_OUT, row.id, row.digest, micros(row.created_at), acted_us)

@@ -5,7 +5,7 @@ A cash-out that was never read from Lamassu has no row amounts, and can't change
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 
 from dca_bot.core.row_amounts import RowAmounts
@@ -17,7 +17,7 @@ _COLUMNS = {field.name: f"row_{field.name}" for field in fields(RowAmounts)}
 
 def columns_of(row: RowAmounts) -> dict[str, str | None]:
     """Return the columns of table `cash_out` with the amounts of Lamassu's row."""
-    return {column: getattr(row, name) for name, column in _COLUMNS.items()}
+    return {_COLUMNS[name]: value for name, value in asdict(row).items()}
 
 
 def amounts_in(recorded: sqlite3.Row) -> RowAmounts | None:
@@ -47,14 +47,19 @@ def amounts_of(tx: Tx, ids: Sequence[str]) -> dict[str, RowAmounts | None]:
     return found
 
 
-def shared_out(tx: Tx, since: datetime) -> dict[str, datetime]:
-    """Return the distributed cash-outs of Lamassu that were created since then: `created` by id."""
+def shared_out(
+    tx: Tx, since: datetime, *, after: str = "", limit: int
+) -> list[tuple[str, datetime]]:
+    """Return Lamassu's distributed cash-outs that were created since then, by id: id and `created`.
+
+    `after`: the last id of the ones before.
+    """
     rows = tx.execute(
-        "SELECT id, created_at FROM cash_out WHERE state = 'distributed' AND created_at >= ?"
-        " AND row_crypto_code IS NOT NULL ORDER BY created_at, id",
-        (micros(since),),
+        "SELECT id, created_at FROM cash_out WHERE id > ? AND state = 'distributed'"
+        " AND created_at >= ? AND row_crypto_code IS NOT NULL ORDER BY id LIMIT ?",
+        (after, micros(since), limit),
     )
-    return {row["id"]: instant(row["created_at"]) for row in rows}
+    return [(row["id"], instant(row["created_at"])) for row in rows]
 
 
 def newest_shared_out(tx: Tx, after: datetime, *, limit: int) -> list[str]:

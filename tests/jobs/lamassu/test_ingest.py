@@ -17,7 +17,7 @@ from dca_bot.core.rate import Ticker
 from dca_bot.core.reach import Part
 from dca_bot.errors import ExportBroken, SourceUnavailable
 from dca_bot.faults import SourceFault
-from dca_bot.jobs.lamassu import decisions, ingest
+from dca_bot.jobs.lamassu import ingest, judged
 from dca_bot.jobs.lamassu.ingest import TOLD_MAX
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -54,9 +54,9 @@ async def test_rows_are_judged_beside_the_event_loop(make_bench, monkeypatch):
 
     def watched(*args, **how):
         threads.add(threading.get_ident())
-        return decisions.judge(*args, **how)
+        return judged.judge_all(*args, **how)
 
-    monkeypatch.setattr(ingest, "judge", watched)
+    monkeypatch.setattr(ingest, "judge_all", watched)
     bench = await make_bench()
     bench.server.put(cash_out("a", NOW - HOUR))
     await bench.poll()

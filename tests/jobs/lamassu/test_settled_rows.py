@@ -34,6 +34,7 @@ from dca_bot.core.ports import CashIn, Passed, RowKind
 from dca_bot.errors import SourceUnavailable
 from dca_bot.faults import SourceFault
 from dca_bot.jobs.lamassu.settled_rows import SettledRows
+from dca_bot.jobs.lamassu.settled_rows import settled as settled_row
 from dca_bot.lamassu.kept_reading import KeptReading
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
 from dca_bot.ledger.audit.audit import audit_ledger
@@ -467,7 +468,10 @@ async def test_change_that_could_not_be_recorded_is_recorded_later(make_ingest):
 
 def known_of(settled, row, digest, since=START_AT):
     kind = RowKind.CASH_IN if isinstance(row, CashIn) else RowKind.CASH_OUT
-    return settled.unchanged(kind, {} if digest is None else {row.id: digest}, since)
+    settled.begin(start_at=settled._start_at, now=settled._judged_at)
+    found = settled.unchanged(kind, {} if digest is None else {row.id: digest})
+    settled.forget_others(kind, since)
+    return found
 
 
 ROW = cash_out("a", NOW - HOUR, digest=b"one", actions=(report(1),))
@@ -484,7 +488,7 @@ def settled():
 @pytest.mark.parametrize("row", [ROW, PAID_IN])
 @pytest.mark.parametrize("digest", [b"another", None])
 def test_row_that_has_changed_or_is_gone_is_settled_no_more(settled, row, digest):
-    settled.settle([row], now=NOW)
+    settled.settle([settled_row(row)], now=NOW)
     version = settled.version
     assert known_of(settled, row, b"one") == {"a"}
     assert settled.version == version
@@ -494,7 +498,7 @@ def test_row_that_has_changed_or_is_gone_is_settled_no_more(settled, row, digest
 
 
 def test_row_that_a_reading_does_not_go_back_to_stays_settled(settled):
-    settled.settle([ROW], now=NOW)
+    settled.settle([settled_row(ROW)], now=NOW)
     assert known_of(settled, ROW, None, since=NOW) == frozenset()
     assert known_of(settled, ROW, b"one", since=NOW) == {"a"}
     assert settled.passed(NOW) == Passed()
@@ -502,7 +506,7 @@ def test_row_that_a_reading_does_not_go_back_to_stays_settled(settled):
 
 
 def test_cash_out_and_cash_in_of_one_id_are_two_rows(settled):
-    settled.settle([PAID_IN], now=NOW)
+    settled.settle([settled_row(PAID_IN)], now=NOW)
     assert known_of(settled, ROW, b"one") == frozenset()
     assert not settled.has("a")
     assert settled.passed(START_AT) == Passed(cash_in_at=NOW - HOUR)
@@ -517,7 +521,7 @@ def test_cash_out_and_cash_in_of_one_id_are_two_rows(settled):
     ],
 )
 def test_row_without_digest_or_of_the_future_is_not_settled(settled, how):
-    settled.settle([replace(ROW, **how)], now=NOW)
+    settled.settle(filter(None, [settled_row(replace(ROW, **how))]), now=NOW)
     assert known_of(settled, ROW, b"one") == frozenset()
 
 
@@ -526,7 +530,7 @@ def test_row_without_digest_or_of_the_future_is_not_settled(settled, how):
 )
 def test_all_rows_are_looked_at_if_start_at_has_moved_or_the_clock_was_pulled_back(settled, how):
     usual = {"start_at": START_AT, "now": NOW}
-    settled.settle([ROW], now=NOW)
+    settled.settle([settled_row(ROW)], now=NOW)
     settled.begin(**usual)
     assert known_of(settled, ROW, b"one") == {"a"}
     settled.begin(**usual | how)

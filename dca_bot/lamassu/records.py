@@ -1,0 +1,38 @@
+"""Puts the records of tables together by row, before anything is parsed, however many they are.
+
+The invariant: all records of a row are in one part of the reading.
+"""
+
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+from dca_bot.files.spill import Spill
+from dca_bot.lamassu.csv import TableReading
+
+_PART_BYTES = 2**21
+_KEPT_BYTES = 2**23
+_ROOM_OF_RECORD = 150
+"""How many bytes a record takes in memory beside its own."""
+
+Record = tuple[str, bytes | None]
+"""The id of the row that a record belongs to, and the record."""
+
+
+def parts(readings: Sequence[TableReading]) -> Iterator[list[list[Record]]]:
+    """Read tables to their ends, then yield some rows after the other: the records of each table.
+
+    A small reading is one part, with the records in the tables' order. Raise ExportBroken if a table breaks
+    off, and SourceUnavailable.
+    """
+    count = 1 + sum(reading.size_bytes for reading in readings) // _PART_BYTES
+    found = Spill[tuple[int, str, bytes | None]](kept_max=_KEPT_BYTES)
+    for table, reading in enumerate(readings):
+        for record in reading:
+            id_ = reading.id_of(record)
+            weight = _ROOM_OF_RECORD + len(record or b"")
+            found.put((table, id_, record), crc32(id_.encode()) % count, weight=weight)
+    for part in found.parts() or [0]:
+        tables: list[list[Record]] = [[] for _ in readings]
+        for table, id_, record in found.part(part):
+            tables[table].append((id_, record))
+        yield tables

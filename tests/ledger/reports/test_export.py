@@ -302,6 +302,7 @@ def test_files_are_for_their_owner_alone_and_in_utf_8_that_excel_knows(story, tm
         "+1",
         "-1+1",
         "@SUM(A1)",
+        "=A1,A2",
         "\t=1",
         "\r=1",
         "  =1",

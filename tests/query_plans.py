@@ -72,6 +72,7 @@ NARROW = {
     ("hold_ref", "ref=?"),
     ("inbox_stranger_at", "received_at>? AND received_at<?"),  # an hour
     ("missed_sale", "distribution_id=?"),  # one for each client at most
+    ("outbox_recipient", "recipient=? AND created_at<?"),  # the oldest hundred
     ("outbox_recipient", "recipient=? AND created_at>?"),  # an hour
     ("payout_done", "done_at>?"),  # a day
     ("payout_done", "done_at>? AND done_at<?"),  # an hour's work, or the payouts of an hour

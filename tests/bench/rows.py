@@ -92,6 +92,7 @@ ROWS = (
         "shares",
         _SHARES,
         ("bytes", "room of a share in the ledger; floor: without indexes", "bytes", Goal(900)),
+        ("bytes-later", "the same, 91 days later, after a VACUUM", "bytes", Goal(900)),
     ),
     *_rows(
         "sharing:with_history",

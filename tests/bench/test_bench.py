@@ -17,6 +17,7 @@ NAMES = (
     "balance",
     "balance-wait",
     "bytes",
+    "bytes-later",
     "record-history",
     "backup",
     "export",

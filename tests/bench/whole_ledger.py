@@ -11,13 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-from ledger.big_ledger import fill
+from ledger.big_ledger import BEGIN, fill
 
 from bench.spending import Sample, Spent, alone, cpu_sample, spent
 from dca_bot.ledger.audit.audit import audit_beside
+from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.payouts import invoices
 from dca_bot.ledger.reports.export import Form, export_ledger
 from dca_bot.ledger.store.backups import copy_ledger
-from dca_bot.ledger.store.database import connect_to_read
+from dca_bot.ledger.store.database import Tx, connect_to_read, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.nostr.keys import npub
 
@@ -63,13 +65,37 @@ async def audit(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
 
 
 async def room(folder: Path, shares: int) -> AsyncIterator[dict[str, Sample]]:
-    """Divide the ledger's size by the shares, beside the same rows in tables without an index."""
+    """Divide the ledger's size by the shares, beside the same rows in tables without an index.
+
+    Then again once the bot has forgotten invoices and messages.
+    """
     data = await filled(folder, shares)
     with TemporaryDirectory(prefix="room-", dir=folder) as name:
-        with spent() as took:
-            bare = _bare_size(data, Path(name) / "bare")
-        size = (data / LEDGER_FILE).stat().st_size
-    yield {"bytes": Sample(size / shares, bare / shares, took.cpu_s, took.wall_s)}
+        later = shutil.copytree(data, Path(name) / "later")
+        sizes = {"bytes": _sizes(data, Path(name) / "bare")}
+        await _forget_old(later, shares)
+        sizes["bytes-later"] = _sizes(later, Path(name) / "bare-later")
+    yield {
+        row: Sample(own / shares, bare / shares, took.cpu_s, took.wall_s)
+        for row, (own, bare, took) in sizes.items()
+    }
+
+
+async def _forget_old(data: Path, shares: int) -> None:
+    """Have the bot forget what 91 days have made old, and give the room back."""
+    now = BEGIN + timedelta(hours=shares, days=91)
+
+    def forget(tx: Tx) -> int:
+        recipients = tx.execute("SELECT DISTINCT recipient FROM outbox").fetchall()
+        messages = sum(outbox.forget(tx, row["recipient"], now=now) for row in recipients)
+        return messages + invoices.forget(tx, now=now, limit=shares)
+
+    database = await open_database(data)
+    while await database.transact(forget):
+        pass
+    await database.aclose()
+    with closing(sqlite3.connect(data / LEDGER_FILE, isolation_level=None)) as ledger:
+        ledger.execute("VACUUM")
 
 
 def _spent_on(work: _Work, data: Path, out: Path) -> Spent:
@@ -112,6 +138,13 @@ def _look(data: Path, _out: Path) -> None:
     with closing(connect_to_read(data / LEDGER_FILE)) as ledger:
         for table in _EXPORTED:
             ledger.execute(f"SELECT count(*), total(length(id)) FROM {table}").fetchone()
+
+
+def _sizes(data: Path, bare: Path) -> tuple[int, int, Spent]:
+    """Return the bytes of the ledger, those of its bare rows, and what it takes to write the latter."""
+    with spent() as took:
+        bare_size = _bare_size(data, bare)
+    return (data / LEDGER_FILE).stat().st_size, bare_size, took
 
 
 def _bare_size(data: Path, target: Path) -> int:

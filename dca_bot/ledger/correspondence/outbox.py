@@ -1,4 +1,4 @@
-"""Messages to be sent: each message leaves, or is given up after a week of tries."""
+"""Messages to be sent: each leaves, or is given up after a week of tries, and is forgotten 90 days later."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,8 @@ _KEEP_TRYING = timedelta(days=7)
 TRIES_MIN = 900
 """The fewest tries before a message is given up: a leap of the clock ages a message without a try."""
 AHEAD_MAX_S = 120
+KEPT = timedelta(days=90)
+_FORGOTTEN_AT_ONCE = 100
 
 
 class Urgency(IntEnum):
@@ -200,8 +202,22 @@ def fix_protocol(tx: Tx, message: OutboxMessage, protocol: DmProtocol, event: st
 
 
 def mark_sent(tx: Tx, message: OutboxMessage, *, now: datetime) -> None:
-    """Record that the message has reached the recipient (`core/routing`)."""
+    """Record that the message has reached the recipient (`core/routing`), and forget some old messages."""
     tx.execute("UPDATE outbox SET sent_at = ? WHERE id = ?", (micros(now), message.id))
+    forget(tx, message.recipient, now=now)
+
+
+def forget(tx: Tx, recipient: str, *, now: datetime) -> int:
+    """Delete a person's oldest messages that were sent or dropped KEPT ago, _FORGOTTEN_AT_ONCE at most.
+
+    Return how many. A message that was sent just now stays, so whoever was reached stays known as reached.
+    """
+    before = now - KEPT
+    return tx.execute(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE recipient = ? AND created_at <= ?"
+        " AND coalesce(dropped_at, sent_at) <= ? ORDER BY created_at LIMIT ?)",
+        (recipient, int(before.timestamp()), micros(before), _FORGOTTEN_AT_ONCE),
+    ).rowcount
 
 
 def drop_expired(tx: Tx, message: OutboxMessage, *, now: datetime) -> bool:

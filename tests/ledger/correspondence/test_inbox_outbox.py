@@ -254,3 +254,48 @@ def test_messages_since_a_time_leave_once_more_but_not_those_of_no_use_any_more(
     story.later(minutes=10)
     story.do(outbox.resend_since, ANA, since, now=story.now)
     assert [one.text for one in due(story)] == ["news"]
+
+
+def texts(story):
+    return {row["text"] for row in story.sql("SELECT text FROM outbox")}
+
+
+def send(story, text):
+    """Write a message to ana that leaves 10 seconds later."""
+    write(story, text)
+    (outgoing,) = due(story, busy=[BEN])
+    story.later(seconds=10)
+    story.do(outbox.mark_sent, outgoing, now=story.now)
+
+
+def test_message_is_forgotten_90_days_after_it_left_or_was_dropped_when_the_next_one_leaves(story):
+    send(story, "first")
+    write(story, "withdrawn", alarm="lnbits")
+    story.do(outbox.withdraw, "lnbits", now=story.now)
+    send(story, "second")
+    write(story, "to ben", to=BEN)
+    story.now += timedelta(days=90, seconds=-25)
+    send(story, "third")
+    assert texts(story) == {"first", "withdrawn", "second", "to ben", "third"}
+    send(story, "fourth")
+    assert texts(story) == {"second", "to ben", "third", "fourth"}
+    story.now += timedelta(days=90)
+    assert story.do(outbox.forget, ANA, now=story.now) == 3
+    assert texts(story) == {"to ben"}, "a message that waits stays"
+
+
+def test_message_that_leaves_after_months_stays_and_the_person_counts_as_reached(story):
+    write(story)
+    story.now += timedelta(days=400)
+    story.do(outbox.mark_sent, due(story)[0], now=story.now)
+    assert texts(story) == {"hello"}
+    assert story.read(inbox.reached, ANA)
+
+
+def test_messages_are_forgotten_a_few_at_a_time_oldest_first(story, monkeypatch):
+    monkeypatch.setattr(outbox, "_FORGOTTEN_AT_ONCE", 2)
+    for n in range(5):
+        send(story, str(n))
+    story.now += timedelta(days=90)
+    send(story, "new")
+    assert texts(story) == {"2", "3", "4", "new"}

@@ -8,7 +8,7 @@ import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +28,7 @@ class Spill(Collection[_T], Generic[_T]):
     """
 
     def __init__(self, *, kept_max: int | None = None) -> None:
-        """`kept_max`: 4,000 values of weight 1 if None."""
+        """`kept_max`: 4,000 values if None."""
         self._kept_max = _KEPT_MAX if kept_max is None else kept_max
         self._kept: dict[int, list[_T]] = {}
         self._kept_count = 0
@@ -37,13 +37,18 @@ class Spill(Collection[_T], Generic[_T]):
         self._file: Any = None
         self._end = 0
 
-    def put(self, value: _T, part: int = 0, *, weight: int = 1) -> None:
-        """Add a value to the end of a part; raise SourceUnavailable if the file can't be written.
+    def put(self, value: _T, part: int = 0) -> None:
+        """Add a value to the end of a part; raise SourceUnavailable if the file can't be written."""
+        self.extend({part: (value,)}, weight=1)
 
-        `weight`: how much of `kept_max` the value takes.
+    def extend(self, values: Mapping[int, Sequence[_T]], *, weight: int) -> None:
+        """Add values to the ends of parts, as `put` does.
+
+        `weight`: how much of `kept_max` all of them take; a value that is put takes 1.
         """
-        self._kept.setdefault(part, []).append(value)
-        self._count += 1
+        for part, some in values.items():
+            self._kept.setdefault(part, []).extend(some)
+            self._count += len(some)
         self._kept_count += weight
         if self._kept_count >= self._kept_max:
             self._write_all()

@@ -3,6 +3,7 @@
 The invariant: all records of a row are in one part of the reading.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from zlib import crc32
 
@@ -11,6 +12,7 @@ from dca_bot.lamassu.csv import TableReading
 
 _PART_BYTES = 2**21
 _KEPT_BYTES = 2**23
+_AT_ONCE_BYTES = 2**18
 _ROOM_OF_RECORD = 150
 """How many bytes a record takes in memory beside its own."""
 
@@ -27,10 +29,17 @@ def parts(readings: Sequence[TableReading]) -> Iterator[list[list[Record]]]:
     count = 1 + sum(reading.size_bytes for reading in readings) // _PART_BYTES
     found = Spill[tuple[int, str, bytes | None]](kept_max=_KEPT_BYTES)
     for table, reading in enumerate(readings):
+        # A method's call for each record would take longer than the rest.
+        some, room = defaultdict[int, list[tuple[int, str, bytes | None]]](list), _AT_ONCE_BYTES
         for record in reading:
             id_ = reading.id_of(record)
-            weight = _ROOM_OF_RECORD + len(record or b"")
-            found.put((table, id_, record), crc32(id_.encode()) % count, weight=weight)
+            some[crc32(id_.encode()) % count].append((table, id_, record))
+            room -= _ROOM_OF_RECORD + len(record or b"")
+            if room < 0:
+                found.extend(some, weight=_AT_ONCE_BYTES - room)
+                some.clear()
+                room = _AT_ONCE_BYTES
+        found.extend(some, weight=_AT_ONCE_BYTES - room)
     for part in found.parts() or [0]:
         tables: list[list[Record]] = [[] for _ in readings]
         for table, id_, record in found.part(part):

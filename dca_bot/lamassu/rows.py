@@ -185,12 +185,10 @@ class _Part:
         left_out: _LeftOut,
     ) -> None:
         """`tables`: the records of each reading; those of the rows themselves come first."""
-        self.digests = Digests(reading.header for reading in readings)
+        self.digests = Digests([reading.header for reading in readings])
         self._left_out = left_out
-        for number, records in enumerate(tables):
-            for id_, record in records:
-                if record is not None and (number == 0 or self.digests.has(id_)):
-                    self.digests.add(id_, record)
+        for id_, of in _together(tables).items():
+            self.digests.add(id_, of)
         unchanged = known.unchanged(kind, self.digests.all())
         self._tables = [
             (reading, [record for id_, record in records if id_ not in unchanged])
@@ -232,6 +230,18 @@ class _Part:
         reading, records = self._tables[number]
         rows = _rows(reading, records, self._left_out)
         return _valid(model, rows, reading.table, self._left_out, self.digests)
+
+
+def _together(tables: Sequence[Sequence[Record]]) -> dict[str, tuple[list[bytes], ...]]:
+    """Return the records of each row of the first table, by id and table."""
+    found: dict[str, tuple[list[bytes], ...]] = {
+        id_: tuple([] for _ in tables) for id_, record in tables[0] if record is not None
+    }
+    for number, records in enumerate(tables):
+        for id_, record in records:
+            if record is not None and id_ in found:
+                found[id_][number].append(record)
+    return found
 
 
 def _rows(

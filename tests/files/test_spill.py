@@ -21,7 +21,7 @@ VALUES = st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=3)), max_size=
 def test_each_part_comes_back_in_its_order_as_often_as_it_is_asked_for(values, kept_max, weight):
     found = Spill(kept_max=kept_max)
     for part, value in values:
-        found.put((part, value), part, weight=weight)
+        found.extend({part: [(part, value)]}, weight=weight)
     expected = [[one for one in values if one[0] == part] for part in range(4)]
     for _ in range(2):
         assert [list(found.part(part)) for part in range(4)] == expected

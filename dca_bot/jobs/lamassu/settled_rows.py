@@ -5,6 +5,7 @@ distributed or ignored in the ledger, or left before the start; it has no open h
 only another row at Lamassu could change anything. A settled cash-in has the cash recorded.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -33,6 +34,10 @@ CREATE TABLE settled_row (
   created_at INTEGER NOT NULL, acted_at INTEGER, reading INTEGER NOT NULL,
   PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID
+"""
+_SEEN = """
+UPDATE settled_row SET reading = ? WHERE kind = ? AND id IN (SELECT value FROM json_each(?))
+RETURNING id, digest
 """
 _INDEX = "CREATE INDEX settled_row_created ON settled_row (kind, created_at, acted_at)"
 
@@ -69,20 +74,19 @@ class SettledRows:
         self._reading += 1
 
     def unchanged(self, kind: RowKind, digests: Mapping[str, bytes]) -> AbstractSet[str]:
-        """Return the settled rows with the same digest in a reading."""
-        known = "SELECT digest FROM settled_row WHERE kind = ? AND id = ?"
-        found = {
-            id_
-            for id_, digest in digests.items()
-            if self._rows.execute(known, (kind, id_)).fetchone() == (digest,)
-        }
-        seen = "UPDATE settled_row SET reading = ? WHERE kind = ? AND id = ?"
+        """Return the settled rows with the same digest in a reading; forget those with another one."""
+        seen: Iterable[tuple[str, bytes]]
         with self._rows:
-            self._rows.executemany(seen, ((self._reading, kind, id_) for id_ in found))
-        return found
+            seen = self._rows.execute(
+                _SEEN, (self._reading, kind, json.dumps([*digests]))
+            ).fetchall()
+        changed = [(kind, id_) for id_, digest in seen if digest != digests[id_]]
+        if changed:
+            self._change("DELETE FROM settled_row WHERE kind = ? AND id = ?", changed)
+        return {id_ for id_, digest in seen if digest == digests[id_]}
 
     def forget_others(self, kind: RowKind, since: datetime) -> None:
-        """Forget the rows created since then that the reading lacks, or has with another digest.
+        """Forget the rows created since then that the reading lacks.
 
         A row that comes back after a reading without the row is not settled.
         """

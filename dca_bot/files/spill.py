@@ -42,7 +42,7 @@ class Spill(Collection[_T], Generic[_T]):
         self.extend({part: (value,)}, weight=1)
 
     def extend(self, values: Mapping[int, Sequence[_T]], *, weight: int) -> None:
-        """Add values to the ends of parts, as `put` does.
+        """Add values to the ends of parts; raise SourceUnavailable if the file can't be written.
 
         `weight`: how much of `kept_max` all of them take; a value that is put takes 1.
         """

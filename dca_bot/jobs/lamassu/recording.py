@@ -167,7 +167,7 @@ class Recorder:
 
 def _is_known(tx: Tx, cash_out: CashOut) -> bool:
     """Tell whether LNbits has payments for a cash-out that the ledger doesn't have."""
-    return bool(unknown_payments.of_cash_out(tx, cash_out.id))
+    return unknown_payments.any_of_cash_out(tx, cash_out.id)
 
 
 def _settled(tx: Tx, final: Sequence[Decided]) -> list[CashOut]:

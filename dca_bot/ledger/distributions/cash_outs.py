@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason
 from dca_bot.core.row_amounts import RowAmounts
@@ -90,12 +91,8 @@ def record(
         "crypto_code": cash_out.crypto_code or "",
         "first_seen_at": micros(now),
     }
-    columns = [*first, *values]
     done = tx.execute(
-        f"INSERT INTO cash_out ({', '.join(columns)})"
-        f" VALUES ({', '.join(f':{column}' for column in columns)})"
-        f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{column} = :{column}' for column in values)}"
-        " WHERE state <> 'distributed' AND reason <> :by_operator",
+        _recording(tuple(first), tuple(values)),
         {**first, **values, "by_operator": Reason.BY_OPERATOR},
     )
     return done.rowcount == 1
@@ -209,6 +206,18 @@ _CASH_OUT = (
     " substr(cash_out.device_id, 1, iif(length(cash_out.device_id) < 32, 32, 8))) AS machine"
     " FROM cash_out LEFT JOIN machine_label USING (device_id)"
 )
+
+
+@cache
+def _recording(first: tuple[str, ...], later: tuple[str, ...]) -> str:
+    """Return the statement of `record`; `first`: the columns that are set only with a new row."""
+    columns = [*first, *later]
+    return (
+        f"INSERT INTO cash_out ({', '.join(columns)})"
+        f" VALUES ({', '.join(f':{column}' for column in columns)})"
+        f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{column} = :{column}' for column in later)}"
+        " WHERE state <> 'distributed' AND reason <> :by_operator"
+    )
 
 
 def _decided(cash_out: CashOut, decision: Decision) -> dict[str, int | str | None]:

@@ -5,7 +5,7 @@ A cash-out that was never read from Lamassu has no row amounts, and can't change
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 
 from dca_bot.core.row_amounts import RowAmounts
@@ -17,7 +17,7 @@ _COLUMNS = {field.name: f"row_{field.name}" for field in fields(RowAmounts)}
 
 def columns_of(row: RowAmounts) -> dict[str, str | None]:
     """Return the columns of table `cash_out` with the amounts of Lamassu's row."""
-    return {_COLUMNS[name]: value for name, value in asdict(row).items()}
+    return {column: getattr(row, name) for name, column in _COLUMNS.items()}
 
 
 def amounts_in(recorded: sqlite3.Row) -> RowAmounts | None:

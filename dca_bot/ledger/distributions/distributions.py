@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dca_bot.ledger.payouts import planning
 from dca_bot.ledger.store.accounts import Account, Cause, Move, close, enter, next_posting
@@ -20,8 +20,7 @@ FIXED = "fixed"
 COMMISSION_SPLIT = "commission"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """The fiat and sats of a payee in a distribution."""
 
     client_id: int
@@ -84,19 +83,8 @@ def record(
     `day`: the local date that the shares of a fixed run count for. Raise sqlite3.IntegrityError if the
     distribution is recorded already, or a client's balance doesn't cover the client's share.
     """
-    # One statement for all: SQLite prepares the checks of a table anew for each statement.
-    tx.execute(
-        "INSERT INTO share (distribution_id, client_id, minor, sat, day)"
-        " SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?"
-        " FROM json_each(?)",
-        (
-            distribution.id,
-            day,
-            json.dumps(
-                [(share.client_id, share.minor, share.sat) for share in distribution.shares]
-            ),
-        ),
-    )
+    if distribution.shares:
+        _record_shares(tx, distribution, day)
     # After the shares: the schema closes a distribution, and checks its sums, with this row.
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
@@ -114,10 +102,21 @@ def record(
         ),
     )
     posting_id = next_posting(tx)
-    tx.execute(_SATS, (posting_id, source.kind, distribution.id))
-    tx.execute(_FIAT, (posting_id, distribution.id))
+    if distribution.shares:
+        tx.execute(_SATS, (posting_id, source.kind, distribution.id))
+        tx.execute(_FIAT, (posting_id, distribution.id))
     enter(tx, posting_id, rest)
     close(tx, posting_id, "distribution", cause=cause, now=now)
+
+
+def _record_shares(tx: Tx, distribution: Distribution[Share], day: str | None) -> None:
+    # One statement for all: SQLite prepares the checks of a table anew for each statement.
+    tx.execute(
+        "INSERT INTO share (distribution_id, client_id, minor, sat, day)"
+        " SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?"
+        " FROM json_each(?)",
+        (distribution.id, day, json.dumps(distribution.shares)),
+    )
 
 
 def plan_payouts(tx: Tx, distribution: Distribution[Share], *, now: datetime) -> None:

@@ -32,6 +32,9 @@ class _Group:
 
 def plan(tx: Tx, client_ids: Iterable[int], *, now: datetime) -> None:
     """Plan payouts of some clients' shares that have none, each of at least the destination's minimum."""
+    wanted = list(dict.fromkeys(client_ids))
+    if not wanted:
+        return
     rows = tx.execute(
         "SELECT share.client_id, pubkey, share.id, distribution_id, sat, at,"
         " distribution.kind = 'commission' AS is_commission,"
@@ -41,7 +44,7 @@ def plan(tx: Tx, client_ids: Iterable[int], *, now: datetime) -> None:
         " CROSS JOIN distribution ON distribution.id = distribution_id"
         # A pile's rows stand together.
         " ORDER BY json_each.key, is_commission, at, share.id",
-        (json.dumps(list(dict.fromkeys(client_ids))),),
+        (json.dumps(wanted),),
     )
     groups = list[_Group]()
     # Commission is paid apart: no payout mixes bought sats with earned sats.

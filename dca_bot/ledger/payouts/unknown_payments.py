@@ -279,6 +279,15 @@ def of_cash_out(tx: Tx, cash_out_id: str) -> list[Payment]:
     return _payments(tx, "distribution_id IN (?, ?)", *ids)
 
 
+def any_of_cash_out(tx: Tx, cash_out_id: str) -> bool:
+    """Tell whether `of_cash_out` finds a payment."""
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment WHERE distribution_id IN (?, ?) LIMIT 1",
+        (cash_out_id, commission.split_id(cash_out_id)),
+    )
+    return row.fetchone() is not None
+
+
 def _among(tx: Tx, query: str, hashes: Sequence[str]) -> set[str]:
     """Return the hashes that a query finds; `{marks}` in the query stands for a number of hashes."""
     found: set[str] = set()

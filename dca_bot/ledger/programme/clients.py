@@ -229,12 +229,15 @@ def cross_low(tx: Tx, client_ids: Iterable[int], low_minor: int) -> dict[int, st
     Return, in the order of `client_ids`, the levels to which balances have just sunk. Each crossing is
     returned once; a balance that rises can cross again.
     """
+    looked_at = list(client_ids)
+    if not looked_at:
+        return {}
     rows = tx.execute(
         f"SELECT client.id, low_told, {LOW_LEVEL} AS level FROM json_each(?)"
         " CROSS JOIN client ON client.id = value"
         " JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id"
         " WHERE low_told <> level ORDER BY json_each.key",
-        (low_minor, json.dumps(list(client_ids))),
+        (low_minor, json.dumps(looked_at)),
     ).fetchall()
     tx.executemany(
         "UPDATE client SET low_told = ? WHERE id = ?", [(row["level"], row["id"]) for row in rows]

@@ -59,6 +59,8 @@ def cash_out_of(distribution_id: str) -> str:
 def in_force(tx: Tx) -> CommissionVersion:
     """Return the newest version."""
     newest = tx.execute("SELECT max(id) AS id FROM commission_terms").fetchone()["id"]
+    if newest is None:
+        return CommissionVersion()
     rows = tx.execute(
         "SELECT client_id, name, percent_bp FROM commission_part JOIN client ON client.id = client_id"
         " WHERE terms_id = ? ORDER BY percent_bp DESC, name",
@@ -67,7 +69,7 @@ def in_force(tx: Tx) -> CommissionVersion:
     shares = tuple(
         CommissionShare(row["client_id"], row["name"], row["percent_bp"]) for row in rows
     )
-    return CommissionVersion(newest or 0, shares)
+    return CommissionVersion(newest, shares)
 
 
 def set_share(

@@ -79,39 +79,47 @@ class Spill(Collection[_T], Generic[_T]):
 
     def _write_all(self) -> None:
         try:
-            for part, values in self._kept.items():
-                for some in batches(values, _BLOCK):
-                    self._write(part, some)
+            for part in [*self._kept]:
+                values = self._kept[part]
+                while values:
+                    self._write(part, values[:_BLOCK])
+                    del values[:_BLOCK]
+                del self._kept[part]
         except OSError as error:
-            folder = tempfile.gettempdir()
-            raise SourceUnavailable(
-                f"What is read of Lamassu can't be kept in {folder} ({in_words(error)}); make room there, or"
-                " set TMPDIR to another folder.",
-                fault=SourceFault.NO_ROOM,
-                path=folder,
-            ) from error
-        self._kept.clear()
+            folder = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")  # noqa: S108 (is only named)
+            raise no_room(folder, in_words(error)) from error
         self._kept_count = 0
 
     def _write(self, part: int, values: list[_T]) -> None:
+        """Write a block behind the last whole one, and only then count on it."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (ends with the Spill)
             weakref.finalize(self, self._file.close)
         block = pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
-        left = memoryview(block)
-        while left:
-            left = left[self._file.write(left) :]
+        done = 0
+        while done < len(block):
+            done += os.pwrite(self._file.fileno(), memoryview(block)[done:], self._end + done)
         self._blocks.setdefault(part, []).append((self._end, len(block)))
         self._end += len(block)
 
 
+def no_room(folder: str, why: str) -> SourceUnavailable:
+    """Say that a reading can't be kept in the folder of temporary files."""
+    return SourceUnavailable(
+        f"What is read of Lamassu can't be kept in {folder} ({why}); make room there, or set TMPDIR to"
+        " another folder.",
+        fault=SourceFault.NO_ROOM,
+        path=folder,
+    )
+
+
 def in_order(values: Iterable[_T], key: Callable[[_T], Any]) -> Iterator[_T]:
-    """Yield values by `key`, however many they are."""
+    """Yield values by `key`, however many they are; the first comes once all are there."""
     runs = Spill[_T]()
     for run, some in enumerate(batches(values, _KEPT_MAX)):
         for value in sorted(some, key=key):
             runs.put(value, run)
-    return heapq.merge(*map(runs.part, runs.parts()), key=key)
+    yield from heapq.merge(*map(runs.part, runs.parts()), key=key)
 
 
 def batches(values: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -168,7 +168,8 @@ def _read_cash_ins(
                     left_out.tell_two_contents(id_)
     except TableBroken as error:
         left_out.reported.insert(0, lacks_cash_ins(str(error)))
-        found = Spill()
+        known.forget_all(RowKind.CASH_IN, since)
+        return ()
     known.forget_others(RowKind.CASH_IN, since)
     return found.compact()
 

@@ -1,6 +1,8 @@
 """Values beyond memory come back as they were put."""
 
+import errno
 import gc
+import os
 import tempfile
 from itertools import chain
 from pathlib import Path
@@ -80,3 +82,44 @@ def test_full_disk_is_told_with_the_folder(monkeypatch):
         found.put("a")
     assert failure.value.fault is SourceFault.NO_ROOM
     assert failure.value.fields == {"path": tempfile.gettempdir()}
+
+
+def test_nothing_is_lost_or_doubled_by_a_disk_that_was_full_for_a_while(monkeypatch):
+    real, room = os.pwrite, 150
+
+    def write(descriptor, data, at):
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        written = real(descriptor, data[:room], at)
+        room -= written
+        return written
+
+    monkeypatch.setattr(os, "pwrite", write)
+    found = Spill(kept_max=200)
+    for n in range(199):
+        found.put(n, n % 2)
+    with pytest.raises(SourceUnavailable):
+        found.put(199, 1)
+    room = 10**9
+    for n in range(200, 500):
+        found.put(n, n % 2)
+    assert [list(found.part(part)) for part in (0, 1)] == [
+        list(range(0, 500, 2)),
+        list(range(1, 500, 2)),
+    ]
+
+
+def test_folder_is_named_although_there_is_no_room_for_any_file(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/nowhere"])
+    monkeypatch.setenv("TMPDIR", "/proc/nowhere")
+    with pytest.raises(SourceUnavailable, match="kept in /proc/nowhere "):
+        Spill(kept_max=1).put("a")
+
+
+def test_nothing_is_sorted_before_the_first_is_asked_for():
+    looked_at = []
+    in_time = in_order(map(looked_at.append, range(3)), key=id)
+    assert looked_at == []
+    assert len(list(in_time)) == 3

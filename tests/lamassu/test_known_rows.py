@@ -44,9 +44,13 @@ class Known:
         }
         self.read = {RowKind.CASH_OUT: {}, RowKind.CASH_IN: {}}
         self.others_forgotten = []
+        self.all_forgotten = []
 
     def forget_others(self, kind, since):
         self.others_forgotten.append((kind, since))
+
+    def forget_all(self, kind, since):
+        self.all_forgotten.append((kind, since))
 
     def unchanged(self, kind, digests):
         self.read[kind] |= digests
@@ -151,4 +155,15 @@ def test_cash_ins_that_cannot_be_read_are_known_no_more(tables, cash_ins):
     known = Known(fetch(tables))
     assert fetch({**tables, "cash_in_txs": cash_ins}, known).cash_ins == ()
     assert known.read[RowKind.CASH_IN] == {}
-    assert known.others_forgotten == [(kind, BEGINNING) for kind in RowKind]
+    assert {*known.others_forgotten, *known.all_forgotten} == {
+        (kind, BEGINNING) for kind in RowKind
+    }
+
+
+def test_cash_ins_that_break_behind_the_first_part_are_known_no_more(tables, monkeypatch):
+    known = Known(fetch(tables))
+    monkeypatch.setattr(records_by_row, "_PART_BYTES", 2**9)
+    *whole, last = records(tables["cash_in_txs"])
+    broken = b"".join([*whole, b"one,field,too,few\n", last])
+    assert fetch({**tables, "cash_in_txs": broken}, known).cash_ins == ()
+    assert known.all_forgotten == [(RowKind.CASH_IN, BEGINNING)]

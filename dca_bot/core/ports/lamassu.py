@@ -53,6 +53,10 @@ class KnownRows(Protocol):
         """Forget the rows created at `since` or later that the reading lacks, or has with another digest."""
         ...
 
+    def forget_all(self, kind: RowKind, since: datetime) -> None:
+        """Forget the rows created at `since` or later: the reading turned out to be of no use."""
+        ...
+
 
 class NothingKnown:
     """No known row: each row of a reading is parsed."""
@@ -64,6 +68,9 @@ class NothingKnown:
         return frozenset()
 
     def forget_others(self, _kind: RowKind, _since: datetime) -> None:
+        """Do nothing."""
+
+    def forget_all(self, _kind: RowKind, _since: datetime) -> None:
         """Do nothing."""
 
 
@@ -129,9 +136,9 @@ class Export:
     `machines` maps device_id to the machine's name. `left_out` has each row without a usable id,
     within bounds, and missing cash-ins; such rows change nothing.
     `unreadable_ids` has every cash-out among the rows. `copies` has the copies that were read, if
-    any; `core.freshness` judges the age. Two readings of the same rows are equal, from any source.
-    `passed` stands for the known rows, which `cash_outs` and `cash_ins` lack. Both may be more than fit into
-    memory: they are for one look after the other.
+    any; `core.freshness` judges the age. `passed` stands for the known rows, which `cash_outs` and `cash_ins`
+    lack. Both may be more than fit into memory: they are for one look after the other. If they fit, two
+    readings of the same rows are equal, from any source.
     """
 
     cash_outs: Collection[CashOut]

@@ -28,7 +28,7 @@ from dca_bot.jobs.lamassu.judged import Judged, judge_all
 from dca_bot.jobs.lamassu.machine_cash import CashWatch, cash_left, cash_paid_in
 from dca_bot.jobs.lamassu.missing_rows import MissingRows
 from dca_bot.jobs.lamassu.partial_readings import PartialWatch
-from dca_bot.jobs.lamassu.recording import Recorder
+from dca_bot.jobs.lamassu.recording import Recorded, Recorder
 from dca_bot.jobs.lamassu.settled_rows import SettledRows
 from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
@@ -38,17 +38,18 @@ from dca_bot.ledger.programme import machines, tickers
 from dca_bot.ledger.programme.machine_cash import Flow
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
+from dca_bot.ledger.store.shared_commits import SHARED_MAX
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say
 
 _T = TypeVar("_T")
+_Given = tuple[CashOut, Distribution[Share]]
 TOLD_MAX = 10_000
 _FULL_READ_EVERY = timedelta(days=1)
 _UNREADABLE_EVERY = timedelta(hours=1)
 """Unreadable rows may be worded anew at each poll; the operators are told at most once in this time."""
 _BATCH = 1000
-_SHARE_ROWS = 64
 _log = logging.getLogger(__name__)
 
 
@@ -188,11 +189,11 @@ class Ingest:
 
     async def _record(self, reading: Judged, decided: list[Decided]) -> None:
         """Record cash-outs, and find those still to be distributed, and the settled ones."""
+        recorded: list[Recorded] = []
 
         async def record(some: Sequence[Decided]) -> None:
             work = partial(self._recorder.record, decided=some)
-            recorded = await self.database.transact(work)
-            await aside(lambda _stop: reading.take(recorded))
+            recorded.append(await self.database.transact(work))
 
         await self._boundary.over_each(
             Guarded.CASH_OUT,
@@ -201,30 +202,29 @@ class Ingest:
             ref=lambda one: one[0].id,
             named=lambda one: _named(one[0]),
         )
-        reading.waiting_for_report += unreported(decided, Verdict.WAIT)
+        await aside(lambda _stop: reading.take(decided, recorded))
         self.signals.outbox.ring()
 
     async def _distribute_all(self, reading: Judged) -> None:
         """Distribute what is to be distributed, oldest first."""
         at_once = 1
         in_time = in_order(reading.to_distribute, key=lambda one: (one[1].at, one[0].id))
-        async for some in _in_batches(in_time, _SHARE_ROWS):
+        async for some in _in_batches(in_time, SHARED_MAX):
             while some:
-                shares = await gather(
-                    *(self._try_distribute(reading, one) for one in some[:at_once])
-                )
+                given: list[_Given] = []
+                await gather(*(self._try_distribute(one, given) for one in some[:at_once]))
                 del some[:at_once]
+                reading.settle(cash_out for cash_out, _ in given)
                 # They share a COMMIT; nobody else's answer is to wait for more than some rows.
-                at_once = max(1, _SHARE_ROWS // (1 + max(shares)))
+                shares = max((len(found.shares) for _, found in given), default=0)
+                at_once = max(1, SHARED_MAX // (1 + shares))
 
-    async def _try_distribute(self, reading: Judged, one: Decided) -> int:
-        """Distribute a cash-out; return the number of shares."""
+    async def _try_distribute(self, one: Decided, given: list[_Given]) -> None:
+        """Distribute a cash-out, and add what was given."""
         async with self._boundary.over(Guarded.CASH_OUT, one[0].id, named=_named(one[0])):
-            given = await self._distribute(one)
-            if given is not None:
-                reading.settle([one[0]])
-                return len(given.shares)
-        return 0
+            found = await self._distribute(one)
+            if found is not None:
+                given.append((one[0], found))
 
     async def _note_reading(self, reading: Judged, since: datetime, polled_at: datetime) -> bool:
         """Record the poll and the newest ticker, and tell of what the reading shows as a whole.
@@ -240,7 +240,7 @@ class Ingest:
                     tx,
                     newest_at=max(since, *(reading.span or (since,))),
                     unreadable_ids=reading.export.unreadable_ids,
-                    unreported=reading.waiting_for_report,
+                    unreported=reading.waiting,
                     now=now,
                 ),
             ),

@@ -27,8 +27,8 @@ class Judged:
 
     `decided`: the cash-outs that count. `unreported`: ids of those that are to be held for want of a dispense
     report. `span`: when the oldest and the newest cash-out was created; None without cash-outs.
-    `to_distribute`, `settled`: what recording has brought. `waiting_for_report`: ids. `cash_lost`: ids of the
-    rows whose cash could not be recorded.
+    `to_distribute`, `settled`: what recording has brought. `waiting`: how many cash-outs wait for a dispense
+    report, and the first one's id. `cash_lost`: ids of the rows whose cash could not be recorded.
     """
 
     export: Export
@@ -39,14 +39,17 @@ class Judged:
     span: Span | None = field(default=None, init=False)
     to_distribute: Spill[Decided] = field(default_factory=Spill, init=False)
     settled: Spill[Settled] = field(default_factory=Spill, init=False)
-    waiting_for_report: list[str] = field(default_factory=list, init=False)
+    waiting: tuple[int, str] = field(default=(0, ""), init=False)
     cash_lost: set[str] = field(default_factory=set, init=False)
 
-    def take(self, recorded: Recorded) -> None:
-        """Take what became of recorded cash-outs."""
-        for one in recorded.to_distribute:
-            self.to_distribute.put(one)
-        self.settle(recorded.settled)
+    def take(self, decided: Iterable[Decided], recorded: Iterable[Recorded]) -> None:
+        """Take what became of some cash-outs."""
+        for found in recorded:
+            for one in found.to_distribute:
+                self.to_distribute.put(one)
+            self.settle(found.settled)
+        waiting = unreported(decided, Verdict.WAIT)
+        self.waiting = (self.waiting[0] + len(waiting), self.waiting[1] or "".join(waiting[:1]))
 
     def settle(self, rows: Iterable[CashOut | CashIn]) -> None:
         """Take rows for settled, but for those whose cash could not be recorded."""

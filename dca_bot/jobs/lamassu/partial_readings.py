@@ -17,6 +17,8 @@ from dca_bot.messages.say import Moment, Say
 
 TELL_AFTER = timedelta(minutes=15)
 """A file that is being written lacks its end for a poll or two: no reason to tell anybody."""
+Some = tuple[int, str]
+"""How many rows, and the first one's id."""
 _UNREPORTED = "reports"
 _ENDS_EARLY = "rows"
 _FIRST_MAX = 100
@@ -37,7 +39,7 @@ class PartialWatch:
         *,
         newest_at: datetime,
         unreadable_ids: AbstractSet[str],
-        unreported: Sequence[str],
+        unreported: Some,
         now: datetime,
     ) -> bool:
         """Give or end the alarms of a reading; return whether the operators were told something.
@@ -49,14 +51,15 @@ class PartialWatch:
         lacking = [id_ for id_ in beyond if id_ not in unreadable_ids]
         told = [
             self._see(tx, _UNREPORTED, "notice.reports_missing", unreported, now),
-            self._see(tx, _ENDS_EARLY, "notice.rows_end_early", lacking, now),
+            self._see(tx, _ENDS_EARLY, "notice.rows_end_early", _some(lacking), now),
         ]
         return any(told)
 
-    def _see(self, tx: Tx, name: str, key: str, ids: Sequence[str], now: datetime) -> bool:
-        """Give the alarm `name` if ids have been lacking for long; end the alarm if none are lacking."""
+    def _see(self, tx: Tx, name: str, key: str, some: Some, now: datetime) -> bool:
+        """Give the alarm `name` if some have been lacking for long; end the alarm if none are lacking."""
         told_since = alarms.since(tx, name)
-        if not ids:
+        n, first = some
+        if not n:
             alarms.end(tx, name)
             if told_since is not None:
                 over = Say("notice.readings_whole", since=Moment(told_since))
@@ -66,6 +69,10 @@ class PartialWatch:
         if told_since is not None or now - since < TELL_AFTER:
             return False
         alarms.start(tx, name, since, now=now)
-        told = Say(key, n=len(ids), first=ids[0], since=Moment(since))
+        told = Say(key, n=n, first=first, since=Moment(since))
         self.notices.tell_operators(tx, told, now)
         return True
+
+
+def _some(ids: Sequence[str]) -> Some:
+    return len(ids), ids[0] if ids else ""

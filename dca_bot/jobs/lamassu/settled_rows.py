@@ -6,15 +6,18 @@ only another row at Lamassu could change anything. A settled cash-in has the cas
 """
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.ports import CashIn, Passed, RowKind
+from dca_bot.files.spill import no_room
 from dca_bot.ledger.store.instants import instant_or_none, micros
 
 
@@ -54,6 +57,7 @@ def _opened() -> sqlite3.Connection:
 class SettledRows:
     """The settled rows, of which the last reading that went back so far has each; one thread at a time.
 
+    Each method can raise SourceUnavailable, if there is no room for the rows: all are forgotten then.
     `version`: another one as soon as other rows are settled.
     """
 
@@ -75,11 +79,7 @@ class SettledRows:
 
     def unchanged(self, kind: RowKind, digests: Mapping[str, bytes]) -> AbstractSet[str]:
         """Return the settled rows with the same digest in a reading; forget those with another one."""
-        seen: Iterable[tuple[str, bytes]]
-        with self._rows:
-            seen = self._rows.execute(
-                _SEEN, (self._reading, kind, json.dumps([*digests]))
-            ).fetchall()
+        seen = self._run(_SEEN, self._reading, kind, json.dumps([*digests]))
         changed = [(kind, id_) for id_, digest in seen if digest != digests[id_]]
         if changed:
             self._change("DELETE FROM settled_row WHERE kind = ? AND id = ?", changed)
@@ -91,9 +91,12 @@ class SettledRows:
         A row that comes back after a reading without the row is not settled.
         """
         others = "DELETE FROM settled_row WHERE kind = ? AND created_at >= ? AND reading < ?"
-        with self._rows:
-            gone = self._rows.execute(others, (kind, micros(since), self._reading)).rowcount
-        self.version += bool(gone)
+        self._change(others, [(kind, micros(since), self._reading)])
+
+    def forget_all(self, kind: RowKind, since: datetime) -> None:
+        """Forget the rows created since then."""
+        everything = "DELETE FROM settled_row WHERE kind = ? AND created_at >= ?"
+        self._change(everything, [(kind, micros(since))])
 
     def passed(self, since: datetime) -> Passed:
         """Return the oldest and newest instants of the settled rows that were created since then."""
@@ -101,16 +104,14 @@ class SettledRows:
             "SELECT min(created_at), max(created_at), max(acted_at) FROM settled_row"
             " WHERE kind = ? AND created_at >= ?"
         )
-        oldest, newest, acted = self._rows.execute(
-            span, (RowKind.CASH_OUT, micros(since))
-        ).fetchone()
-        _, paid_in, _ = self._rows.execute(span, (RowKind.CASH_IN, micros(since))).fetchone()
+        ((oldest, newest, acted),) = self._run(span, RowKind.CASH_OUT, micros(since))
+        ((_, paid_in, _),) = self._run(span, RowKind.CASH_IN, micros(since))
         return Passed(*map(instant_or_none, (oldest, newest, acted, paid_in)))
 
     def has(self, cash_out_id: str) -> bool:
         """Tell whether a cash-out is settled."""
         known = "SELECT 1 FROM settled_row WHERE kind = ? AND id = ?"
-        return self._rows.execute(known, (RowKind.CASH_OUT, cash_out_id)).fetchone() is not None
+        return bool(self._run(known, RowKind.CASH_OUT, cash_out_id))
 
     def settle(self, rows: Iterable[Settled], *, now: datetime) -> None:
         """Pass over the rows in the next readings, as long as each reading has the rows unchanged.
@@ -122,10 +123,27 @@ class SettledRows:
         put = "INSERT OR REPLACE INTO settled_row VALUES (?, ?, ?, ?, ?, ?)"
         self._change(put, ((*row, self._reading) for row in found))
 
+    def _run(self, statement: str, *values: object) -> list[Any]:
+        with self._in_room(), self._rows:
+            return self._rows.execute(statement, values).fetchall()
+
     def _change(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        with self._rows:
+        with self._in_room(), self._rows:
             changed = self._rows.executemany(statement, rows).rowcount
         self.version += bool(changed)
+
+    @contextmanager
+    def _in_room(self) -> Iterator[None]:
+        """Forget all rows if there is no room for them."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            self._rows.close()
+            self._rows = _opened()
+            self.version += 1
+            # Where SQLite puts a database without a name.
+            folder = os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"  # noqa: S108
+            raise no_room(folder, str(error)) from error
 
 
 def settled(row: CashOut | CashIn) -> Settled | None:

@@ -1,7 +1,9 @@
 """Rows that come to nothing any more are passed over, and passing over them changes nothing."""
 
 import asyncio
+import os
 import sqlite3
+import tempfile
 from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -33,6 +35,7 @@ from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import CashIn, Passed, RowKind
 from dca_bot.errors import SourceUnavailable
 from dca_bot.faults import SourceFault
+from dca_bot.files import spill
 from dca_bot.jobs.lamassu.settled_rows import SettledRows
 from dca_bot.jobs.lamassu.settled_rows import settled as settled_row
 from dca_bot.lamassu.kept_reading import KeptReading
@@ -535,3 +538,35 @@ def test_all_rows_are_looked_at_if_start_at_has_moved_or_the_clock_was_pulled_ba
     assert known_of(settled, ROW, b"one") == {"a"}
     settled.begin(**usual | how)
     assert known_of(settled, ROW, b"one") == frozenset()
+
+
+def test_settled_rows_are_forgotten_and_the_room_named_once_there_is_no_room(settled, monkeypatch):
+    monkeypatch.setenv("SQLITE_TMPDIR", "/somewhere")
+    settled.settle([settled_row(ROW)], now=NOW)
+    version = settled.version
+    settled._rows.execute("PRAGMA max_page_count = 1")
+    many = (settled_row(replace(ROW, id=f"{n}")) for n in range(5000))
+    with pytest.raises(SourceUnavailable, match="kept in /somewhere"):
+        settled.settle(many, now=NOW)
+    assert settled.version > version
+    assert not settled.has("a")
+    settled.settle([settled_row(ROW)], now=NOW)
+    assert settled.has("a")
+
+
+async def test_full_temporary_folder_is_told_once_and_shares_out_nothing_twice(
+    make_ingest, monkeypatch
+):
+    bench = await make_ingest()
+    await bench.client("ana", minor=10**9)
+    bench.server.put(*(cash_out(f"{n:02}", NOW - HOUR + n * MINUTE) for n in range(20)))
+    monkeypatch.setattr(spill, "_KEPT_MAX", 15)
+    full = Path("/dev/full")
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", lambda **how: full.open("r+b", **how))
+        patch.setattr(os, "pwrite", lambda descriptor, data, _at: os.write(descriptor, data))
+        with pytest.raises(SourceUnavailable, match="No space left"):
+            await bench.poll()
+    assert (await bench.letters(), await bench.distributed()) == ([], [])
+    await bench.poll(2)
+    assert await bench.distributed() == [f"{n:02}" for n in range(20)]

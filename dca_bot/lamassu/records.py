@@ -26,22 +26,20 @@ def parts(readings: Sequence[TableReading]) -> Iterator[list[list[Record]]]:
     A small reading is one part, with the records in the tables' order. Raise ExportBroken if a table breaks
     off, and SourceUnavailable.
     """
+    tables = len(readings)
     count = 1 + sum(reading.size_bytes for reading in readings) // _PART_BYTES
-    found = Spill[tuple[int, str, bytes | None]](kept_max=_KEPT_BYTES)
+    found = Spill[Record](kept_max=_KEPT_BYTES)
     for table, reading in enumerate(readings):
         # A method's call for each record would take longer than the rest.
-        some, room = defaultdict[int, list[tuple[int, str, bytes | None]]](list), _AT_ONCE_BYTES
+        some, room = defaultdict[int, list[Record]](list), _AT_ONCE_BYTES
         for record in reading:
             id_ = reading.id_of(record)
-            some[crc32(id_.encode()) % count].append((table, id_, record))
-            room -= _ROOM_OF_RECORD + len(record or b"")
+            some[crc32(id_.encode()) % count * tables + table].append((id_, record))
+            room -= _ROOM_OF_RECORD + (len(record) if record else 0)
             if room < 0:
                 found.extend(some, weight=_AT_ONCE_BYTES - room)
                 some.clear()
                 room = _AT_ONCE_BYTES
         found.extend(some, weight=_AT_ONCE_BYTES - room)
-    for part in found.parts() or [0]:
-        tables: list[list[Record]] = [[] for _ in readings]
-        for table, id_, record in found.part(part):
-            tables[table].append((id_, record))
-        yield tables
+    for part in range(0, count * tables, tables):
+        yield [[*found.part(part + table)] for table in range(tables)]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from dca_bot.core.cash_out import CashOut
 from dca_bot.core.ports import CashIn, Passed, RowKind
-from dca_bot.files.spill import no_room
+from dca_bot.files.spill import Spill, no_room
 from dca_bot.ledger.store.instants import instant_or_none, micros
 
 
@@ -38,9 +38,9 @@ CREATE TABLE settled_row (
   PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID
 """
-_SEEN = """
-UPDATE settled_row SET reading = ? WHERE kind = ? AND id IN (SELECT value FROM json_each(?))
-RETURNING id, digest
+_KNOWN = """
+SELECT known.id, known.digest, known.created_at
+FROM json_each(?) AS now CROSS JOIN settled_row AS known ON known.kind = ? AND known.id = now.value
 """
 _INDEX = "CREATE INDEX settled_row_created ON settled_row (kind, created_at, acted_at)"
 
@@ -51,6 +51,10 @@ def _opened() -> sqlite3.Connection:
     connection.execute(_TABLE)
     connection.execute(_INDEX)
     return connection
+
+
+def _nothing_seen() -> dict[RowKind, Spill[tuple[str, int]]]:
+    return {kind: Spill() for kind in RowKind}
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class SettledRows:
     _start_at: datetime | None = field(default=None, init=False)
     _judged_at: datetime | None = field(default=None, init=False)
     _reading: int = field(default=0, init=False)
+    _seen: dict[RowKind, Spill[tuple[str, int]]] = field(default_factory=_nothing_seen, init=False)
 
     def begin(self, *, start_at: datetime, now: datetime) -> None:
         """Begin a reading; forget all rows if `start_at` has moved, or if the clock was pulled back.
@@ -76,20 +81,30 @@ class SettledRows:
             self._change("DELETE FROM settled_row", [()])
         self._start_at, self._judged_at = start_at, now
         self._reading += 1
+        self._seen = _nothing_seen()
 
     def unchanged(self, kind: RowKind, digests: Mapping[str, bytes]) -> AbstractSet[str]:
         """Return the settled rows with the same digest in a reading; forget those with another one."""
-        seen = self._run(_SEEN, self._reading, kind, json.dumps([*digests]))
-        changed = [(kind, id_) for id_, digest in seen if digest != digests[id_]]
+        known = self._run(_KNOWN, json.dumps([*digests]), kind)
+        changed = [(kind, id_) for id_, digest, _ in known if digest != digests[id_]]
         if changed:
             self._change("DELETE FROM settled_row WHERE kind = ? AND id = ?", changed)
-        return {id_ for id_, digest in seen if digest == digests[id_]}
+        seen = [(id_, created_us) for id_, digest, created_us in known if digest == digests[id_]]
+        self._seen[kind].extend({0: seen}, weight=len(seen))
+        return {id_ for id_, _ in seen}
 
     def forget_others(self, kind: RowKind, since: datetime) -> None:
         """Forget the rows created since then that the reading lacks.
 
         A row that comes back after a reading without the row is not settled.
         """
+        within = "SELECT count(*) FROM settled_row WHERE kind = ? AND created_at >= ?"
+        ((count,),) = self._run(within, kind, micros(since))
+        seen = self._seen[kind]
+        if count == sum(created_us >= micros(since) for _, created_us in seen):
+            return
+        mark = "UPDATE settled_row SET reading = ? WHERE kind = ? AND id = ?"
+        self._change(mark, ((self._reading, kind, id_) for id_, _ in seen))
         others = "DELETE FROM settled_row WHERE kind = ? AND created_at >= ? AND reading < ?"
         self._change(others, [(kind, micros(since), self._reading)])
 

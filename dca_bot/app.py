@@ -27,7 +27,7 @@ from dca_bot.outside import (
     build_wallet,
     programme_of,
 )
-from dca_bot.stalls import Stall, StallWatch
+from dca_bot.stalls import Stall, StallWatch, spare_what_is_loaded
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import supervisor_of
 from dca_bot.wiring import Jobs, build_jobs
@@ -67,6 +67,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             bot=key.public_key,
             host=socket.gethostname(),
         )
+        spare_what_is_loaded()
         await run_jobs(config, programme, database, outside, stop)
     _log.info("stopped")
 

@@ -1,6 +1,7 @@
 """A loop that works for too long at a time is noticed, with the place; an idle loop costs nothing."""
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from dca_bot.event_loop import EventLoop
-from dca_bot.stalls import STALL_S, StallWatch
+from dca_bot.stalls import STALL_S, StallWatch, spare_what_is_loaded
 
 
 def hold_up(stalls, seconds):
@@ -90,3 +91,12 @@ def test_time_that_the_loop_waits_for_something_else_shows():
 
     longest = watched(work)
     assert longest.cpu_ms < longest.ms / 2
+
+
+def test_collector_does_not_look_through_what_is_loaded():
+    try:
+        spare_what_is_loaded()
+        assert gc.get_freeze_count() > 10_000
+        assert len(gc.get_objects()) < 1_000
+    finally:
+        gc.unfreeze()

@@ -20,6 +20,7 @@ from dca_bot.core.ports import CashOutSource, Export, KnownRows
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.kept_reading import KeptReading
 from dca_bot.lamassu.row_models import ACTIONS, CASH_OUTS
+from dca_bot.stalls import spare_what_is_loaded
 
 WINDOW_ROWS = 7_700
 """The cash-outs of two weeks, which each poll reads: 550 a day."""
@@ -123,11 +124,10 @@ async def _poller(folder: Path, source: CashOutSource) -> AsyncIterator[Bench]:
 
 def _first_poll(export: Path) -> Spent:
     async def poll() -> Spent:
-        async with (
-            _poller(export.parent, DirectorySource(export)) as bench,
-            spent_beside_loop() as took,
-        ):
-            await bench.poll()
+        async with _poller(export.parent, DirectorySource(export)) as bench:
+            spare_what_is_loaded()  # as a bot does at its start
+            async with spent_beside_loop() as took:
+                await bench.poll()
         return took
 
     return asyncio.run(poll())

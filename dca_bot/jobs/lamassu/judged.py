@@ -86,6 +86,5 @@ def judge_all(
         for id_ in unreported(decided, Verdict.HOLD):
             found.unreported.put(id_)
         found.settle(row for row, decision in judged if decision.at < start_at)
-    for row in export.cash_ins:
-        found.newest.see_cash_ins([row])
+    found.newest.see_cash_ins(export.cash_ins)
     return found

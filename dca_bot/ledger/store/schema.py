@@ -82,6 +82,13 @@ MIGRATIONS = (
         "54abe3a397e7cdaa",
         "postings that are closed like distributions, and invoices that are forgotten 90 days after payment",
     ),
+    Migration(
+        "0009_records.sql",
+        "69e668b08607",
+        "0e12381785f1fde4",
+        "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, and settings of"
+        " statements",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

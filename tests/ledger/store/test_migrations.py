@@ -33,6 +33,7 @@ FROZEN = {
     "0005_columns.sql": "91b3c7bc5762ec6827ad1600bf2c8203aafa0a32de5095c04d917aed584aed33",
     "0006_reach.sql": "d6aae2d098c353d37f438eecd041f0acd71c65e9cff594cc45a1832e63bff0b0",
     "0007_conversation.sql": "79ba43e1210ed1dd3ae0f332429fe06609ed72e25ed2f886f3fe7aa0e151a3df",
+    "0008_sealed_postings.sql": "600449590ebd0335e2e62e978d58b9bb9178cbc7721e1d3b1178ba9bfb353e93",
 }
 """Never change a line here, and never remove one: ledgers exist that these scripts have made."""
 KEPT = {
@@ -216,7 +217,7 @@ async def test_clients_keep_every_column_when_their_table_is_rebuilt(folder):
         before = ledger.execute(f"SELECT {names} FROM client ORDER BY id").fetchall()
     await open_and_close(folder)
     with closing(sqlite3.connect(path)) as ledger:
-        assert ledger.execute(columns).fetchone() == (names,)
+        assert ledger.execute(columns).fetchone()[0].startswith(names)
         assert ledger.execute(f"SELECT {names} FROM client ORDER BY id").fetchall() == before
         assert ledger.execute("PRAGMA foreign_key_check").fetchall() == []
     assert len(before) > 5
@@ -229,6 +230,7 @@ GONE = {
         ("trigger", "entry_moves_balances"),
         ("index", "payout_client"),
     },
+    9: set(),
 }
 
 

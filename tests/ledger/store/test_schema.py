@@ -137,12 +137,29 @@ ATTACKS = {
         "distributions are never deleted",
     ),
     "a distribution of less than its principal": (
-        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 99, NULL)",
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 99, NULL, NULL)",
         "shares and rest must add up to the principal",
     ),
     "a distribution of more than its principal": (
-        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 101, NULL)",
+        "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 101, NULL, NULL)",
         "shares and rest must add up to the principal",
+    ),
+    "a share of more than the balance that counts": (
+        "INSERT INTO share (distribution_id, client_id, minor, sat, counted_minor) VALUES ('d2', 1, 5, 1, 4)",
+        "CHECK constraint failed: counted_minor >= minor",
+    ),
+    "a share's balance is altered": (
+        "UPDATE share SET counted_minor = 1000000",
+        "shares are never altered",
+    ),
+    "a deposit that replaces one which stands": (
+        "INSERT INTO deposit (client_id, amount_minor, created_at, replaces)"
+        " SELECT client_id, 1, 0, id FROM deposit WHERE state <> 'voided' LIMIT 1",
+        "a deposit replaces a voided pending one of the same client",
+    ),
+    "a deposit that replaces one of nobody": (
+        "INSERT INTO deposit (client_id, amount_minor, created_at, replaces) VALUES (1, 1, 0, 999)",
+        "a deposit replaces a voided pending one of the same client",
     ),
     "a distribution is replaced": (
         "INSERT OR REPLACE INTO distribution SELECT * FROM distribution WHERE id = 'd1'",
@@ -374,10 +391,24 @@ def test_a_distribution_never_takes_more_fiat_than_its_principal(ledger):
         tx.execute(
             "INSERT INTO share (distribution_id, client_id, minor, sat) VALUES ('d2', 1, 11, 5)"
         )
-        tx.execute("INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95, NULL)")
+        tx.execute(
+            "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95, NULL, NULL)"
+        )
 
     with pytest.raises(sqlite3.IntegrityError, match="no more fiat"):
         ledger.do(steal)
+
+
+def test_balances_of_the_shares_are_among_all_that_count(ledger):
+    def miscount(tx):
+        tx.execute(
+            "INSERT INTO share (distribution_id, client_id, minor, sat, counted_minor)"
+            " VALUES ('d2', 1, 10, 5, 20)"
+        )
+        tx.execute("INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 0, 95, NULL, 19)")
+
+    with pytest.raises(sqlite3.IntegrityError, match="balances of the shares count"):
+        ledger.do(miscount)
 
 
 POSTINGS = {

@@ -1,0 +1,40 @@
+-- A client's fixed amount is for each day, each week from Monday or each month. A flow client can cap a day's purchases.
+ALTER TABLE client ADD COLUMN fixed_period TEXT NOT NULL DEFAULT 'daily'
+  CHECK (fixed_period IN ('daily', 'weekly', 'monthly'));
+ALTER TABLE client ADD COLUMN flow_cap_minor INTEGER CHECK (flow_cap_minor > 0);     -- NULL: no cap
+ALTER TABLE client ADD COLUMN operators_note TEXT NOT NULL DEFAULT '';
+ALTER TABLE client ADD COLUMN statements TEXT NOT NULL DEFAULT 'monthly' CHECK (statements IN ('monthly', 'off'));
+ALTER TABLE client ADD COLUMN statement_month TEXT NOT NULL DEFAULT '';              -- the last month told, '2026-10'
+ALTER TABLE client ADD COLUMN milestone_sat INTEGER CHECK (milestone_sat >= 0);      -- the last one told; NULL: not looked yet
+DROP VIEW participant;
+CREATE VIEW participant AS
+  SELECT client.id, pubkey, mode, fixed_limit_minor, fixed_period, flow_cap_minor, account.balance AS balance_minor
+  FROM client JOIN account ON account.kind = 'balance' AND account.client_id = client.id
+  WHERE role = 'client' AND state = 'active' AND destination IS NOT NULL AND account.balance > 0
+    AND (mode = 'flow' OR fixed_limit_minor > 0);
+
+-- What a share follows from can be worked out anew by its receipt: the balance that counted, and the sum of all balances
+-- that counted in the last round of the rule. NULL: not of flow mode, or recorded before version 9.
+ALTER TABLE share ADD COLUMN counted_minor INTEGER CHECK (counted_minor >= minor);
+ALTER TABLE distribution ADD COLUMN counted_minor INTEGER CHECK (counted_minor >= 0);
+DROP TRIGGER share_is_final;
+CREATE TRIGGER share_is_final
+BEFORE UPDATE OF id, distribution_id, client_id, minor, sat, day, counted_minor ON share
+BEGIN SELECT RAISE(ABORT, 'shares are never altered'); END;
+CREATE TRIGGER distribution_counts_shares BEFORE INSERT ON distribution
+WHEN NEW.counted_minor < (SELECT coalesce(sum(counted_minor), 0) FROM share WHERE distribution_id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the balances of the shares count'); END;
+
+-- What the operator keeps of a run, in hundredths of a percent; and the one client whose whole balance a run settles.
+ALTER TABLE fixed_run ADD COLUMN margin_bp INTEGER CHECK (margin_bp BETWEEN 0 AND 9999);
+ALTER TABLE fixed_run ADD COLUMN settles_client INTEGER REFERENCES client (id);
+
+-- The pending deposit that a deposit was edited from.
+ALTER TABLE deposit ADD COLUMN replaces INTEGER REFERENCES deposit (id);
+CREATE UNIQUE INDEX deposit_replaced ON deposit (replaces) WHERE replaces IS NOT NULL;
+CREATE TRIGGER deposit_keeps_origin BEFORE UPDATE OF replaces ON deposit
+BEGIN SELECT RAISE(ABORT, 'a deposit keeps what it replaces'); END;
+CREATE TRIGGER deposit_replaces_voided BEFORE INSERT ON deposit
+WHEN NEW.replaces IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deposit
+  WHERE id = NEW.replaces AND client_id = NEW.client_id AND state = 'voided' AND confirmed_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'a deposit replaces a voided pending one of the same client'); END;

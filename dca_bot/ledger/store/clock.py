@@ -32,6 +32,8 @@ CODE_LIFE = timedelta(minutes=10)
 """How long the code of a confirmation may be used."""
 KNOCK_LIFE = timedelta(hours=24)
 """How long a stranger's knock may be used."""
+FILE_LIFE = timedelta(days=30)
+"""How long a file that was sent lies on the file server."""
 
 
 class Turn(Enum):
@@ -180,6 +182,7 @@ def _pull(tx: Tx, statements: Iterable[str], now: datetime) -> None:
         "code": micros(now + CODE_LIFE),
         "top_up": micros(now + TOP_UP_LIFE),
         "knock": micros(now + KNOCK_LIFE),
+        "file": micros(now + FILE_LIFE),
     }
     for statement in statements:
         tx.execute(statement, values)
@@ -219,6 +222,8 @@ _PULLED = (
     # Next tries of payouts, messages and looks; beginnings of alarms.
     f"UPDATE payout SET try_at = :now WHERE {_OPEN_PAYOUT} AND try_at > :now",
     f"UPDATE outbox SET try_at = :now WHERE {UNSENT_MESSAGE} AND try_at > :now",
+    "UPDATE file_waiting SET try_at = :now WHERE try_at > :now",
+    "UPDATE uploaded_file SET delete_at = :file WHERE delete_at > :file",
     "UPDATE verify_due SET try_at = :now WHERE try_at > :now",
     # A message that was tried keeps its time: a second event would arrive as a second message.
     f"UPDATE outbox SET created_at = :second WHERE {UNSENT_MESSAGE} AND tries = 0 AND event IS NULL"

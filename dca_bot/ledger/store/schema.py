@@ -84,10 +84,10 @@ MIGRATIONS = (
     ),
     Migration(
         "0009_records.sql",
-        "69e668b08607",
-        "0e12381785f1fde4",
-        "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, and settings of"
-        " statements",
+        "d4e9bc667d65",
+        "df96407e94991269",
+        "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
+        " statements, and files",
     ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation

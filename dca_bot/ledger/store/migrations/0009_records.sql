@@ -38,3 +38,25 @@ CREATE TRIGGER deposit_replaces_voided BEFORE INSERT ON deposit
 WHEN NEW.replaces IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deposit
   WHERE id = NEW.replaces AND client_id = NEW.client_id AND state = 'voided' AND confirmed_at IS NULL)
 BEGIN SELECT RAISE(ABORT, 'a deposit replaces a voided pending one of the same client'); END;
+
+-- Pictures and tables as encrypted files: a client's wish, what waits to be uploaded, and what an operator's file server
+-- has until it is deleted there. A file is recorded before it is uploaded, so none is left behind.
+ALTER TABLE client ADD COLUMN files TEXT NOT NULL DEFAULT 'off' CHECK (files IN ('off', 'light', 'dark'));
+ALTER TABLE outbox ADD COLUMN file TEXT NOT NULL DEFAULT '';  -- of a file message (kind 15): its tags, the key among them
+CREATE TABLE file_waiting (
+  id         INTEGER PRIMARY KEY,
+  recipient  TEXT NOT NULL CHECK (length(recipient) = 64),
+  relay      TEXT NOT NULL DEFAULT '',          -- where the question came from
+  form       TEXT NOT NULL CHECK (form IN ('table', 'chart')),
+  content    BLOB NOT NULL CHECK (length(content) <= 1048576),  -- a table's bytes, or what a chart shows
+  tries      INTEGER NOT NULL DEFAULT 0,
+  try_at     INTEGER NOT NULL
+) STRICT;
+CREATE TABLE uploaded_file (
+  sha256     TEXT PRIMARY KEY CHECK (length(sha256) = 64),      -- of the encrypted bytes
+  server     TEXT NOT NULL,
+  message_id INTEGER,                           -- in the outbox; NULL: nobody was sent it
+  tries      INTEGER NOT NULL DEFAULT 0,        -- at deleting it
+  delete_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploaded_file_due ON uploaded_file (delete_at);

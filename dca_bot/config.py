@@ -91,6 +91,11 @@ class Config(Section):
         """Return `fixed.daily_limit_max` in minor units; raise ConfigError for too many decimals."""
         return _minor(self.fixed.daily_limit_max, self.bot.currency, "fixed.daily_limit_max")
 
+    @property
+    def margin_bp(self) -> int:
+        """Return `fixed.margin_percent` in basis points."""
+        return int(self.fixed.margin_percent * 100)
+
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError with every fault."""

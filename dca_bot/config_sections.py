@@ -210,6 +210,7 @@ class FixedConfig(Section):
     rate_source: Literal["lnbits", "lamassu"] = "lnbits"
     rate_deviation_percent_max: Annotated[int, Field(ge=0, le=100)] = 5
     rate_age_minutes_max: Annotated[int, Field(ge=1, le=60 * 24 * 366)] = 60
+    margin_percent: Annotated[Decimal, Field(ge=0, lt=100, decimal_places=2)] = Decimal(0)
 
 
 class LimitsConfig(Section):

@@ -86,6 +86,7 @@ def programme_of(config: Config) -> Programme:
             rate_source=config.fixed.rate_source,
             deviation_percent_max=config.fixed.rate_deviation_percent_max,
             rate_age_max=timedelta(minutes=config.fixed.rate_age_minutes_max),
+            margin_bp=config.margin_bp,
         ),
         digest_time=config.notifications.digest_time,
         summary_time=config.notifications.summary_time,

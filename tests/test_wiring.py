@@ -252,6 +252,7 @@ CASES = [
         lambda w: w.programme.fixed.rate_age_max,
         timedelta(minutes=7),
     ),
+    ("fixed.margin_percent", "1.25", lambda w: w.programme.fixed.margin_bp, 125),
     ("limits.payout_max_sat", 7, lambda w: w.programme.payout_max_sat, 7),
     ("limits.day_max_sat", 7, lambda w: w.programme.day_max_sat, 7),
     ("notifications.low_deposit", "7.50", lambda w: w.programme.low_deposit_minor, 750),

@@ -15,19 +15,28 @@ _ClientId = TypeVar("_ClientId", str, int)
 
 
 class AllottedShare(NamedTuple, Generic[_ClientId]):
-    """The fiat that a client gives and the sats that the client gets; both are above 0."""
+    """The fiat that a client gives and the sats that the client gets; both are above 0.
+
+    `counted_minor`: the client's balance that the fiat is a part of.
+    """
 
     id: _ClientId
     minor: int
     sat: int
+    counted_minor: int
 
 
 @dataclass(frozen=True, slots=True)
 class Allotment(Generic[_ClientId]):
-    """The shares of a principal; `unallocated_sat` is the operator's."""
+    """The shares of a principal; `unallocated_sat` is the operator's.
+
+    `counted_minor`: the sum of the balances that the principal was shared over, without the clients for whom
+    there was no sat.
+    """
 
     shares: tuple[AllottedShare[_ClientId], ...]
     unallocated_sat: int
+    counted_minor: int
 
 
 def allot(
@@ -40,8 +49,9 @@ def allot(
     less than the principal, the sats of the rest are rounded up, in the operator's favour. Raise ValueError
     for a negative `principal_sat`, or a `fiat_minor` that is not above 0.
 
-    >>> allot(100_000, 2_000_00, {"ana": 9_000_00, "ben": 1_000_00}).shares
-    (AllottedShare(id='ana', minor=180000, sat=90000), AllottedShare(id='ben', minor=20000, sat=10000))
+    >>> ana, ben = allot(100_000, 2_000_00, {"ana": 9_000_00, "ben": 1_000_00}).shares
+    >>> ben
+    AllottedShare(id='ben', minor=20000, sat=10000, counted_minor=100000)
     """
     if principal_sat < 0 or fiat_minor <= 0:
         raise ValueError(f"cannot allot {principal_sat} sat for {fiat_minor} minor units")
@@ -49,18 +59,19 @@ def allot(
     live.sort(key=balances.__getitem__, reverse=True)  # stable: equal balances stay in order of id
     while True:
         live_minor = [balances[id_] for id_ in live]
-        shared_minor = min(fiat_minor, sum(live_minor))
+        counted_minor = sum(live_minor)
+        shared_minor = min(fiat_minor, counted_minor)
         shared_sat = principal_sat * shared_minor // fiat_minor
         minors = largest_remainder(shared_minor, live_minor)
         sats = largest_remainder(shared_sat, minors)
-        rows = list(zip(live, minors, sats, strict=True))
-        kept = [id_ for id_, minor, sat in rows if minor == 0 or sat > 0]
+        rows = list(zip(live, minors, sats, live_minor, strict=True))
+        kept = [id_ for id_, minor, sat, _ in rows if minor == 0 or sat > 0]
         if len(kept) == len(live):
             break
         live = kept
     shares = tuple(starmap(AllottedShare, (row for row in rows if row[1] > 0)))
     assert sum(share.minor for share in shares) == shared_minor, "fiat must add up"
     assert sum(share.sat for share in shares) == shared_sat, "sats must add up"
-    assert all(0 < minor <= balances[id_] for id_, minor, _ in shares), "within balances"
-    assert all(sat > 0 for _, _, sat in shares), "no fiat for 0 sats"
-    return Allotment(shares, principal_sat - shared_sat)
+    assert all(0 < minor <= counted for _, minor, _, counted in shares), "within balances"
+    assert all(sat > 0 for _, _, sat, _ in shares), "no fiat for 0 sats"
+    return Allotment(shares, principal_sat - shared_sat, counted_minor)

@@ -1,4 +1,4 @@
-"""The words for a client in the ledger: states, modes, roles, and how often to tell of payouts."""
+"""The words for a client in the ledger: states, modes, periods, roles, and how often to tell of payouts."""
 
 from enum import StrEnum
 
@@ -19,6 +19,14 @@ class Mode(StrEnum):
 
     FLOW = "flow"
     FIXED = "fixed"
+
+
+class Period(StrEnum):
+    """The time that a limit of fixed mode is for: a local date, a week from Monday, or a calendar month."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
 
 
 class ClientRole(StrEnum):

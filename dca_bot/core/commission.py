@@ -8,11 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dca_bot.core.money import largest_remainder
+from dca_bot.core.money import WHOLE_BP, largest_remainder
 from dca_bot.errors import DcaBotError
 
-WHOLE_BP = 10_000
-"""100 percent."""
 _PERCENT = re.compile(r"([0-9]{1,3})(?:[.,]([0-9]{1,2}))?\s?%?")
 
 

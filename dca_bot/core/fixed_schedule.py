@@ -1,15 +1,18 @@
 """When fixed mode buys, and how much for whom.
 
-The invariant: over all runs of a local date a client gives at most the daily limit and at most the
-programme's ceiling, whatever changes in between; the runs' amounts add up to the daily limit exactly.
+The invariant: over all runs of a local date a client gives at most the date's limit and at most the
+programme's ceiling, whatever changes in between. The runs' amounts add up to the date's limit exactly, and
+the limits of a period's dates to the period's limit.
 """
 
+from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.calendar import instant_of, local_date
+from dca_bot.core.clients import Period
 
 PREFIX = "fixed:"
 
@@ -27,7 +30,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class FixedClient:
-    """A client in fixed mode. `given_minor`: the fiat that the run's local date has had already."""
+    """A client in fixed mode, as of a run's local date.
+
+    `limit_minor`: the date's limit. `given_minor`: the fiat that the date has had already.
+    """
 
     id: int
     limit_minor: int
@@ -102,14 +108,34 @@ def missed_days(last: date, today: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((today - first).days)]
 
 
-def amount_of_run(limit_minor: int, number: int, count: int) -> int:
-    """Return the amount of run `number` of `count`; the amounts of all runs add up to the daily limit.
+def nth_part(minor: int, number: int, count: int) -> int:
+    """Return part `number` of `count` of an amount; all parts add up to the amount, and differ by 1 at most.
 
-    >>> [amount_of_run(10, number, 3) for number in (1, 2, 3)]
+    >>> [nth_part(10, number, 3) for number in (1, 2, 3)]
     [3, 3, 4]
     """
     assert 1 <= number <= count
-    return limit_minor * number // count - limit_minor * (number - 1) // count
+    return minor * number // count - minor * (number - 1) // count
+
+
+def limit_of(day: date, limit_minor: int, period: Period) -> int:
+    """Return the part that a local date has of a client's limit for a period, in minor units.
+
+    >>> [limit_of(date(2026, 11, day), 1000, Period.WEEKLY) for day in (23, 24, 29)]
+    [142, 143, 143]
+    """
+    match period:
+        case Period.DAILY:
+            return limit_minor
+        case Period.WEEKLY:
+            return nth_part(limit_minor, day.isoweekday(), _WEEK_DAYS)
+        case Period.MONTHLY:
+            return nth_part(limit_minor, day.day, monthrange(day.year, day.month)[1])
+
+
+def days_least(period: Period) -> int:
+    """Return how many dates a period has at least."""
+    return {Period.DAILY: 1, Period.WEEKLY: _WEEK_DAYS, Period.MONTHLY: _MONTH_DAYS_LEAST}[period]
 
 
 def amounts(run: Run, clients: Iterable[FixedClient], ceiling_minor: int) -> dict[int, int]:
@@ -118,6 +144,8 @@ def amounts(run: Run, clients: Iterable[FixedClient], ceiling_minor: int) -> dic
     return {id_: minor for id_, minor in wanted.items() if minor > 0}
 
 
+_WEEK_DAYS = 7
+_MONTH_DAYS_LEAST = 28
 _AHEAD_DAYS = 4
 """Enough days for a date that the clocks skip, and the dates around that date."""
 _MISSED_DAYS_MAX = 31
@@ -125,7 +153,7 @@ _MISSED_DAYS_MAX = 31
 
 def _amount(run: Run, client: FixedClient, ceiling_minor: int) -> int:
     return min(
-        amount_of_run(client.limit_minor, run.number, run.count),
+        nth_part(client.limit_minor, run.number, run.count),
         client.balance_minor,
         client.limit_minor - client.given_minor,
         ceiling_minor - client.given_minor,

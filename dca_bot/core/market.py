@@ -7,7 +7,7 @@ as an exact fraction.
 from decimal import Decimal
 from fractions import Fraction
 
-from dca_bot.core.money import fiat_text, minor_digits, sat_text
+from dca_bot.core.money import WHOLE_BP, fiat_text, minor_digits, sat_text
 
 COIN_SAT = 100_000_000
 
@@ -50,9 +50,16 @@ def value_minor(sat: int, coin: Fraction) -> int:
     return (2 * sat * coin.numerator + whole) // (2 * whole)
 
 
-def bought_sat(minor: int, coin: Fraction) -> int:
-    """Return the sats that fiat buys at a price, rounded down to whole sats."""
-    return minor * COIN_SAT * coin.denominator // coin.numerator
+def bought_sat(minor: int, coin: Fraction, *, margin_bp: int = 0) -> int:
+    """Return the sats that fiat buys at a price, without what the operator keeps, rounded down to whole sats.
+
+    `margin_bp`: the part of the fiat that buys nothing, in basis points.
+
+    >>> bought_sat(100_00, Fraction(800_000_00), margin_bp=2_50)
+    12187
+    """
+    bought = minor * (WHOLE_BP - margin_bp) * COIN_SAT * coin.denominator
+    return bought // (WHOLE_BP * coin.numerator)
 
 
 def cost_sat(minor: int, coin: Fraction) -> int:

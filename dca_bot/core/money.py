@@ -11,6 +11,8 @@ from dca_bot.core.currencies import SATS, Mark, is_cash, mark_of, nearest_cash, 
 from dca_bot.errors import DcaBotError, OtherUnit
 
 FIAT_MINOR_MAX = 10**15
+WHOLE_BP = 10_000
+"""100 percent, in basis points."""
 SAT_MAX = 21 * 10**14
 
 # ISO 4217, active codes whose minor unit is not a hundredth.

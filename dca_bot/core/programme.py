@@ -13,7 +13,8 @@ class FixedModeRules:
     """When fixed mode buys, how much at most, and at which rate.
 
     `times`: local times of day, rising. `rate_source`: "lnbits" or "lamassu". `deviation_percent_max`: how
-    far the rate may be from Lamassu's ticker while the ticker is younger than `rate_age_max`.
+    far the rate may be from Lamassu's ticker while the ticker is younger than `rate_age_max`. `margin_bp`:
+    the part of a purchase that the operator keeps, in basis points.
     """
 
     enabled: bool
@@ -22,6 +23,7 @@ class FixedModeRules:
     rate_source: str
     deviation_percent_max: int
     rate_age_max: timedelta
+    margin_bp: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,46 +32,52 @@ def allot_model(principal_sat, fiat_minor, balances):
         sat = remainder_model(sats, minor)
         dropped = [id_ for id_, m, s in zip(live, minor, sat, strict=True) if m > 0 and s == 0]
         if not dropped:
-            shares = [(i, m, s) for i, m, s in zip(live, minor, sat, strict=True) if m > 0]
-            return shares, principal_sat - sats
+            rows = zip(live, minor, sat, strict=True)
+            shares = [(i, m, s, balances[i]) for i, m, s in rows if m > 0]
+            return shares, principal_sat - sats, sum(balances[id_] for id_ in live)
         live = [id_ for id_ in live if id_ not in dropped]
 
 
 def plain(allotment):
-    return [(share.id, share.minor, share.sat) for share in allotment.shares], (
-        allotment.unallocated_sat
-    )
+    return list(map(tuple, allotment.shares)), allotment.unallocated_sat, allotment.counted_minor
 
 
 @pytest.mark.parametrize(
-    ("principal_sat", "fiat_minor", "balances", "shares", "unallocated_sat"),
+    ("principal_sat", "fiat_minor", "balances", "shares", "unallocated_sat", "counted_minor"),
     [
-        (250_000, 200_000, {"a": 900_000, "b": 100_000}, "a180000:225000 b20000:25000", 0),
-        (1000, 500, {}, "", 1000),
-        (1000, 500, {"a": 0}, "", 1000),
-        (1000, 500, {"a": -5, "b": 500}, "b500:1000", 0),
-        (1000, 500, {"a": 100}, "a100:200", 800),
-        (1001, 500, {"a": 250}, "a250:500", 501),
-        (3, 2, {"b": 5, "a": 5}, "a1:2 b1:1", 0),
-        (0, 500, {"a": 100}, "", 0),
+        (
+            250_000,
+            200_000,
+            {"a": 900_000, "b": 100_000},
+            "a180000:225000 b20000:25000",
+            0,
+            1_000_000,
+        ),
+        (1000, 500, {}, "", 1000, 0),
+        (1000, 500, {"a": 0}, "", 1000, 0),
+        (1000, 500, {"a": -5, "b": 500}, "b500:1000", 0, 500),
+        (1000, 500, {"a": 100}, "a100:200", 800, 100),
+        (1001, 500, {"a": 250}, "a250:500", 501, 250),
+        (3, 2, {"b": 5, "a": 5}, "a1:2 b1:1", 0, 10),
+        (0, 500, {"a": 100}, "", 0, 0),
         # Fiat for which there is no sat stays with the client.
-        (1, 1000, {"a": 1000, "b": 1000}, "a1000:1", 0),
-        (1, 1000, {"a": 500, "b": 400}, "", 1),
+        (1, 1000, {"a": 1000, "b": 1000}, "a1000:1", 0, 1000),
+        (1, 1000, {"a": 500, "b": 400}, "", 1, 0),
         # Who gets no minor unit stays in the run, and out of the shares.
-        (100, 1, {"a": 10, "b": 1}, "a1:100", 0),
+        (100, 1, {"a": 10, "b": 1}, "a1:100", 0, 11),
     ],
 )
 def test_principal_is_shared_out_over_balances(
-    principal_sat, fiat_minor, balances, shares, unallocated_sat
+    principal_sat, fiat_minor, balances, shares, unallocated_sat, counted_minor
 ):
-    found, rest = plain(allot(principal_sat, fiat_minor, balances))
-    assert " ".join(f"{id_}{minor}:{sat}" for id_, minor, sat in found) == shares
-    assert rest == unallocated_sat
+    found = allot(principal_sat, fiat_minor, balances)
+    assert " ".join(f"{one.id}{one.minor}:{one.sat}" for one in found.shares) == shares
+    assert (found.unallocated_sat, found.counted_minor) == (unallocated_sat, counted_minor)
 
 
 def test_ids_may_be_numbers_and_break_ties_by_size():
     allotment = allot(3, 3, {10: 7, 2: 7})
-    assert allotment == Allotment((AllottedShare(2, 2, 2), AllottedShare(10, 1, 1)), 0)
+    assert allotment == Allotment((AllottedShare(2, 2, 2, 7), AllottedShare(10, 1, 1, 7)), 0, 14)
 
 
 @pytest.mark.parametrize(("principal_sat", "fiat_minor"), [(-1, 5), (5, 0), (5, -5)])

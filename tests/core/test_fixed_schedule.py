@@ -1,7 +1,10 @@
 """When fixed mode buys, also where clocks are changed, and that no day gives more than its limit."""
 
+from calendar import monthrange
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from math import ceil, floor
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,15 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
+from dca_bot.core.clients import Period
 from dca_bot.core.fixed_schedule import (
     FixedClient,
     Run,
-    amount_of_run,
     amounts,
+    days_least,
     due,
     is_by_hand,
+    limit_of,
     missed_days,
     next_run,
+    nth_part,
     run_by_hand,
     runs_of,
 )
@@ -180,9 +186,24 @@ def test_missed_days_are_bounded():
 
 @given(st.integers(0, 10**12), st.integers(1, 24))
 def test_portions_of_a_day_add_up_to_the_limit(limit, count):
-    parts = [amount_of_run(limit, number, count) for number in range(1, count + 1)]
+    parts = [nth_part(limit, number, count) for number in range(1, count + 1)]
     assert sum(parts) == limit
     assert max(parts) - min(parts) <= 1
+
+
+@given(st.integers(0, 10**15), st.dates(date(2024, 1, 1), date(2030, 12, 31)))
+def test_limit_of_a_date_is_the_contracts_and_a_periods_dates_have_the_whole(limit, day):
+    monday = day - timedelta(days=day.weekday())
+    first, days = day.replace(day=1), monthrange(day.year, day.month)[1]
+    for period, start, count in (("weekly", monday, 7), ("monthly", first, days)):
+        parts = [limit_of(start + timedelta(days=n), limit, Period(period)) for n in range(count)]
+        for d, part in enumerate(parts, start=1):
+            assert part == floor(Fraction(limit * d, count)) - floor(
+                Fraction(limit * (d - 1), count)
+            )
+        assert sum(parts) == limit
+        assert max(parts) <= ceil(Fraction(limit, days_least(Period(period))))
+    assert limit_of(day, limit, Period.DAILY) == limit
 
 
 def run(number, count):

@@ -1,6 +1,6 @@
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 import pytest
 from hypothesis import given
@@ -63,6 +63,12 @@ def test_fiat_buys_whole_sats_rounded_down(minor, price, currency, sat):
 def test_sats_never_cost_more_than_was_given_and_one_more_would(minor, coin):
     sat, per_sat = bought_sat(minor, coin), coin / 10**8
     assert sat * per_sat <= minor < (sat + 1) * per_sat
+
+
+@given(st.integers(0, 10**15), coins, st.integers(0, 9999))
+def test_margin_buys_nothing_and_is_rounded_once(minor, coin, margin_bp):
+    m, rate = Fraction(margin_bp, 100), coin / 10**8
+    assert bought_sat(minor, coin, margin_bp=margin_bp) == floor(minor * (100 - m) / (100 * rate))
 
 
 @pytest.mark.parametrize(

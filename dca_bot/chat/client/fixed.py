@@ -5,7 +5,7 @@ from datetime import time, timedelta
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, choice, read_fiat_or_zero
 from dca_bot.core.clients import Mode
-from dca_bot.core.fixed_schedule import amount_of_run
+from dca_bot.core.fixed_schedule import nth_part
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
@@ -144,7 +144,7 @@ def _plan(rules: FixedModeRules, limit_minor: int) -> Say:
     by_amount: dict[int, list[time]] = {}
     left_minor = rules.daily_limit_max_minor
     for number, at in enumerate(rules.times, start=1):
-        minor = min(amount_of_run(limit_minor, number, len(rules.times)), left_minor)
+        minor = min(nth_part(limit_minor, number, len(rules.times)), left_minor)
         left_minor -= minor
         if minor:
             by_amount.setdefault(minor, []).append(at)

@@ -21,11 +21,15 @@ COMMISSION_SPLIT = "commission"
 
 
 class Share(NamedTuple):
-    """The fiat and sats of a payee in a distribution."""
+    """The fiat and sats of a payee in a distribution.
+
+    `counted_minor`: of a cash-out's share, the client's balance that the rule shared out by; None if unknown.
+    """
 
     client_id: int
     minor: int
     sat: int
+    counted_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Distribution(Generic[AnyShare]):
     """A distribution with its shares; `unallocated_sat` is the operator's.
 
     `kind`: FLOW (of a cash-out), FIXED (of a fixed run) or COMMISSION_SPLIT (of a commission).
-    `commission_id`: the commission version of a COMMISSION_SPLIT.
+    `commission_id`: the commission version of a COMMISSION_SPLIT. `counted_minor`: of a cash-out, the sum of
+    the balances that the rule shared out by; None if unknown.
     """
 
     id: str
@@ -60,6 +65,7 @@ class Distribution(Generic[AnyShare]):
     commission_sat: int = 0
     unallocated_sat: int = 0
     commission_id: int | None = None
+    counted_minor: int | None = None
 
     @property
     def client_ids(self) -> list[int]:
@@ -88,7 +94,7 @@ def record(
     # After the shares: the schema closes a distribution, and checks its sums, with this row.
     tx.execute(
         "INSERT INTO distribution (id, kind, at, processed_at, principal_sat, principal_minor,"
-        " commission_sat, unallocated_sat, terms_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " commission_sat, unallocated_sat, terms_id, counted_minor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             distribution.id,
             distribution.kind,
@@ -99,6 +105,7 @@ def record(
             distribution.commission_sat,
             distribution.unallocated_sat,
             distribution.commission_id,
+            distribution.counted_minor,
         ),
     )
     posting_id = next_posting(tx)
@@ -112,9 +119,9 @@ def record(
 def _record_shares(tx: Tx, distribution: Distribution[Share], day: str | None) -> None:
     # One statement for all: SQLite prepares the checks of a table anew for each statement.
     tx.execute(
-        "INSERT INTO share (distribution_id, client_id, minor, sat, day)"
-        " SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), ?"
-        " FROM json_each(?)",
+        "INSERT INTO share (distribution_id, client_id, minor, sat, counted_minor, day)"
+        " SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
+        " json_extract(value, '$[3]'), ? FROM json_each(?)",
         (distribution.id, day, json.dumps(distribution.shares)),
     )
 
@@ -155,6 +162,7 @@ def by_id(tx: Tx, distribution_id: str) -> Distribution[RecordedShare] | None:
             for share in shares
         ),
         commission_id=row["terms_id"],
+        counted_minor=row["counted_minor"],
     )
 
 

@@ -103,7 +103,16 @@ def give(
     allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
     shares = list(starmap(Share, allotment.shares))
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
-    given = record(tx, cash_out_id, amounts, shares, at=at, cause=cause, now=now)
+    given = record(
+        tx,
+        cash_out_id,
+        amounts,
+        shares,
+        counted_minor=allotment.counted_minor,
+        at=at,
+        cause=cause,
+        now=now,
+    )
     if flow_enabled:
         missed.record(tx, cash_out_id, missed.would_miss(tx, at))
     distributions.plan_payouts(tx, given, now=now)
@@ -117,13 +126,15 @@ def record(
     amounts: Amounts,
     shares: Sequence[Share],
     *,
+    counted_minor: int | None = None,
     at: datetime,
     cause: Cause,
     now: datetime,
 ) -> Distribution[Share]:
     """Record the shares of a distributed cash-out, and plan no payouts.
 
-    Sats in no share are the operator's. Raise sqlite3.IntegrityError as `distributions.record`.
+    `counted_minor`: as `Distribution.counted_minor`. Sats in no share are the operator's. Raise
+    sqlite3.IntegrityError as `distributions.record`.
     """
     given = Distribution(
         id=cash_out_id,
@@ -134,6 +145,7 @@ def record(
         shares=tuple(shares),
         commission_sat=amounts.commission_sat,
         unallocated_sat=amounts.principal_sat - sum(share.sat for share in shares),
+        counted_minor=counted_minor,
     )
     rest = [
         Move(MACHINE, OPERATOR, given.unallocated_sat),

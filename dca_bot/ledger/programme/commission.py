@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.clients import ClientRole, ClientState
-from dca_bot.core.commission import WHOLE_BP
+from dca_bot.core.money import WHOLE_BP
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client, Destination

@@ -10,7 +10,7 @@ from simulation.faults.fault import Fault
 
 
 def _without_day(run: Any, client: Any, ceiling_minor: int) -> int:  # noqa: ARG001
-    whole = fixed_schedule.amount_of_run(client.limit_minor, run.number, run.count)
+    whole = fixed_schedule.nth_part(client.limit_minor, run.number, run.count)
     # The schema refuses a run that exceeds the day's limit by itself.
     return int(min(whole * 2, client.balance_minor))
 
@@ -41,7 +41,7 @@ FAULTS = (
     ),
     Fault(
         "each run buys the whole day's amount",
-        {"core.fixed_schedule.amount_of_run": _whole_at_each_run},
+        {"core.fixed_schedule.nth_part": _whole_at_each_run},
     ),
     Fault(
         "fixed mode gives a sat too much",

@@ -21,7 +21,7 @@ class Mode(StrEnum):
     FIXED = "fixed"
 
 
-class Period(StrEnum):
+class LimitPeriod(StrEnum):
     """The time that a limit of fixed mode is for: a local date, a week from Monday, or a calendar month."""
 
     DAILY = "daily"

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dca_bot.core.calendar import instant_of, local_date
-from dca_bot.core.clients import Period
+from dca_bot.core.clients import LimitPeriod
 
 PREFIX = "fixed:"
 
@@ -118,24 +118,28 @@ def nth_part(minor: int, number: int, count: int) -> int:
     return minor * number // count - minor * (number - 1) // count
 
 
-def limit_of(day: date, limit_minor: int, period: Period) -> int:
+def limit_of(day: date, limit_minor: int, period: LimitPeriod) -> int:
     """Return the part that a local date has of a client's limit for a period, in minor units.
 
-    >>> [limit_of(date(2026, 11, day), 1000, Period.WEEKLY) for day in (23, 24, 29)]
+    >>> [limit_of(date(2026, 11, day), 1000, LimitPeriod.WEEKLY) for day in (23, 24, 29)]
     [142, 143, 143]
     """
     match period:
-        case Period.DAILY:
+        case LimitPeriod.DAILY:
             return limit_minor
-        case Period.WEEKLY:
+        case LimitPeriod.WEEKLY:
             return nth_part(limit_minor, day.isoweekday(), _WEEK_DAYS)
-        case Period.MONTHLY:
+        case LimitPeriod.MONTHLY:
             return nth_part(limit_minor, day.day, monthrange(day.year, day.month)[1])
 
 
-def days_least(period: Period) -> int:
+def days_least(period: LimitPeriod) -> int:
     """Return how many dates a period has at least."""
-    return {Period.DAILY: 1, Period.WEEKLY: _WEEK_DAYS, Period.MONTHLY: _MONTH_DAYS_LEAST}[period]
+    return {
+        LimitPeriod.DAILY: 1,
+        LimitPeriod.WEEKLY: _WEEK_DAYS,
+        LimitPeriod.MONTHLY: _MONTH_DAYS_LEAST,
+    }[period]
 
 
 def amounts(run: Run, clients: Iterable[FixedClient], ceiling_minor: int) -> dict[int, int]:

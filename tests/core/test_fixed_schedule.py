@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dca_bot.core.calendar import local_date
-from dca_bot.core.clients import Period
+from dca_bot.core.clients import LimitPeriod
 from dca_bot.core.fixed_schedule import (
     FixedClient,
     Run,
@@ -196,14 +196,16 @@ def test_limit_of_a_date_is_the_contracts_and_a_periods_dates_have_the_whole(lim
     monday = day - timedelta(days=day.weekday())
     first, days = day.replace(day=1), monthrange(day.year, day.month)[1]
     for period, start, count in (("weekly", monday, 7), ("monthly", first, days)):
-        parts = [limit_of(start + timedelta(days=n), limit, Period(period)) for n in range(count)]
+        parts = [
+            limit_of(start + timedelta(days=n), limit, LimitPeriod(period)) for n in range(count)
+        ]
         for d, part in enumerate(parts, start=1):
             assert part == floor(Fraction(limit * d, count)) - floor(
                 Fraction(limit * (d - 1), count)
             )
         assert sum(parts) == limit
-        assert max(parts) <= ceil(Fraction(limit, days_least(Period(period))))
-    assert limit_of(day, limit, Period.DAILY) == limit
+        assert max(parts) <= ceil(Fraction(limit, days_least(LimitPeriod(period))))
+    assert limit_of(day, limit, LimitPeriod.DAILY) == limit
 
 
 def run(number, count):

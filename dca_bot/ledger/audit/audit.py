@@ -166,9 +166,10 @@ _CHECKS = (
     (
         FindingCode.DAY_LIMIT_EXCEEDED,
         "SELECT DISTINCT day FROM"
-        " (SELECT day, sum(minor) AS minor FROM share WHERE day IS NOT NULL GROUP BY client_id, day) AS given"
+        " (SELECT day, sum(minor) AS minor FROM share WHERE day IS NOT NULL AND distribution_id NOT IN"
+        "   (SELECT id FROM fixed_run WHERE settles_client IS NOT NULL) GROUP BY client_id, day) AS given"
         " WHERE minor > (SELECT max(ceiling_minor) FROM fixed_run WHERE fixed_run.day = given.day)"
         " AND NOT EXISTS (SELECT 1 FROM fixed_run WHERE fixed_run.day = given.day"
-        "   AND state = 'done' AND ceiling_minor IS NULL)",
+        "   AND state = 'done' AND ceiling_minor IS NULL AND settles_client IS NULL)",
     ),
 )

@@ -84,8 +84,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0009_records.sql",
-        "d4e9bc667d65",
-        "df96407e94991269",
+        "71ff57999098",
+        "c32bd1fb193e3a61",
         "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
         " statements, and files",
     ),

@@ -136,6 +136,7 @@ DAMAGES = {
             "Distribution d1's entries aren't its shares",
             "What client 1 has given isn't the fiat",
             "What client 1 has got isn't the sum",
+            "The file is damaged: CHECK constraint failed in share",
         ],
     ),
     "a share that left its payout": (
@@ -614,6 +615,12 @@ RUN_DAMAGES = {
     ),
     "a day that took too much": (
         "UPDATE fixed_run SET ceiling_minor = 99",
+        ["On 2026-11-24 fixed mode has taken more of a client"],
+    ),
+    "a day that took too much beside what was settled": (
+        "UPDATE fixed_run SET ceiling_minor = 99;"
+        " INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, settles_client)"
+        " VALUES ('settled', '2026-11-24', 0, 'done', 0, 0, 1)",
         ["On 2026-11-24 fixed mode has taken more of a client"],
     ),
     "a day that LNbits alone tells of": ("UPDATE fixed_run SET ceiling_minor = NULL", []),

@@ -25,6 +25,18 @@ def test_two_clients_share_as_the_design_says(story):
     assert story.findings() == ()
 
 
+def test_shares_keep_the_balances_that_they_follow_from(story):
+    ana, ben = story.client("ana", balance=1_000_000), story.client("ben", balance=1)
+    story.cash_out("d1", 2, 1_000_001)
+    story.cash_out("d2", 3_000, 3)
+    of = "SELECT client_id, counted_minor FROM share WHERE distribution_id = ? ORDER BY id"
+    assert [tuple(row) for row in story.sql(of, "d1")] == [(ana, 1_000_000)]
+    assert [tuple(row) for row in story.sql(of, "d2")] == [(ben, 1)]
+    assert story.read(distributions.by_id, "d1").counted_minor == 1_000_000
+    assert story.read(distributions.by_id, "d2").counted_minor == 1
+    assert story.cash_out("d3", 5, 1, flow=False).counted_minor == 0
+
+
 def test_balances_that_do_not_cover_the_principal_leave_the_rest_to_the_operator(story):
     ana = story.client("ana", balance=50_00)
     done = story.cash_out("d1", 100_001, 200_00)

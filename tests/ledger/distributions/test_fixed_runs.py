@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger.story import Story, hex_of
 
-from dca_bot.core.fixed_schedule import run_by_hand, runs_of
+from dca_bot.core.clients import LimitPeriod
+from dca_bot.core.fixed_schedule import limit_of, run_by_hand, runs_of
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
@@ -309,7 +310,7 @@ def test_ticker_of_the_future_gives_way_to_todays(savings):
 # What the schema itself refuses
 
 SHARE = "INSERT INTO share (distribution_id, client_id, minor, sat, day) VALUES (?, 1, ?, 1, ?)"
-GIVEN = "INSERT INTO distribution VALUES (?, ?, 0, 0, 1, 999999, 0, 0, NULL)"
+GIVEN = "INSERT INTO distribution VALUES (?, ?, 0, 0, 1, 999999, 0, 0, NULL, NULL)"
 
 
 @pytest.mark.parametrize(
@@ -340,6 +341,37 @@ def test_schema_refuses_shares_that_no_run_may_give(savings, run_id, kind, minor
 
     with pytest.raises(sqlite3.IntegrityError, match=refusal):
         savings.story.do(attack)
+
+
+@pytest.mark.parametrize(
+    ("period", "day", "limit"),
+    [
+        ("weekly", "2026-11-23", 142),  # of 1,000: Monday
+        ("weekly", "2026-11-29", 143),
+        ("monthly", "2026-11-24", 34),
+        ("monthly", "2026-11-30", 34),
+        ("monthly", "2028-02-01", 34),
+        ("monthly", "2026-12-31", 33),
+    ],
+)
+def test_schema_knows_what_a_date_has_of_a_weeks_or_months_limit(savings, period, day, limit):
+    id_ = savings.fixed_client("ana", limit=1_000)
+    savings.story.sql("UPDATE client SET fixed_period = ?", period)
+    assert limit_of(date.fromisoformat(day), 1_000, LimitPeriod(period)) == limit
+    savings.story.sql(
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, ceiling_minor)"
+        " VALUES ('run', ?, 0, 'done', 0, 1, 8000)",
+        day,
+    )
+
+    def give(tx, minor):
+        tx.execute(SHARE, ("run", minor, day))
+        tx.execute(GIVEN, ("run", "fixed"))
+
+    with pytest.raises(sqlite3.IntegrityError, match="no more than its limit"):
+        savings.story.do(give, limit + 1)
+    savings.story.do(give, limit)
+    assert [row[1:3] for row in savings.given()] == [(id_, limit)]
 
 
 @pytest.mark.parametrize("state", ["done", "lapsed"])

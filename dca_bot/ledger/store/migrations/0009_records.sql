@@ -27,7 +27,28 @@ BEGIN SELECT RAISE(ABORT, 'the balances of the shares count'); END;
 
 -- What the operator keeps of a run, in hundredths of a percent; and the one client whose whole balance a run settles.
 ALTER TABLE fixed_run ADD COLUMN margin_bp INTEGER CHECK (margin_bp BETWEEN 0 AND 9999);
-ALTER TABLE fixed_run ADD COLUMN settles_client INTEGER REFERENCES client (id);
+ALTER TABLE fixed_run ADD COLUMN settles_client INTEGER REFERENCES client (id)
+  CHECK (settles_client IS NULL OR state = 'done' AND coalesce(margin_bp, 0) = 0 AND ceiling_minor IS NULL);
+CREATE TRIGGER settling_gives_one_client BEFORE INSERT ON distribution
+WHEN EXISTS (SELECT 1 FROM fixed_run JOIN share ON distribution_id = fixed_run.id
+  WHERE fixed_run.id = NEW.id AND client_id <> settles_client)
+BEGIN SELECT RAISE(ABORT, 'a run that settles gives one client alone'); END;
+
+-- A date's part of the limit of a week or month: day d of n has L * d / n - L * (d - 1) / n. A run that settles has no ceiling.
+DROP TRIGGER day_has_its_limit;
+CREATE TRIGGER day_has_its_limit BEFORE INSERT ON distribution
+WHEN EXISTS (SELECT 1 FROM (
+    SELECT client.pubkey, fixed_limit_minor AS whole, ceiling_minor, fixed_run.day,
+      CASE fixed_period WHEN 'daily' THEN 1 WHEN 'weekly' THEN (strftime('%w', fixed_run.day) + 6) % 7 + 1
+        ELSE strftime('%d', fixed_run.day) + 0 END AS d,
+      CASE fixed_period WHEN 'daily' THEN 1 WHEN 'weekly' THEN 7
+        ELSE strftime('%d', fixed_run.day, 'start of month', '+1 month', '-1 day') + 0 END AS n
+    FROM share JOIN client ON client.id = client_id JOIN fixed_run ON fixed_run.id = NEW.id
+    WHERE distribution_id = NEW.id AND ceiling_minor IS NOT NULL) AS taker
+  WHERE min(whole * d / n - whole * (d - 1) / n, ceiling_minor) <
+    (SELECT sum(minor) FROM share given JOIN client same ON same.id = given.client_id
+      WHERE same.pubkey = taker.pubkey AND given.day = taker.day))
+BEGIN SELECT RAISE(ABORT, 'a day gives a client no more than its limit'); END;
 
 -- The pending deposit that a deposit was edited from.
 ALTER TABLE deposit ADD COLUMN replaces INTEGER REFERENCES deposit (id);

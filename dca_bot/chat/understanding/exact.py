@@ -37,7 +37,6 @@ _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
 _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
-_ID_PARAMS = frozenset({"IDS", "ID"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
 """Commands of one word that a word of a list makes a command of two."""
 
@@ -167,7 +166,7 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     assert row is not None
     shown = {param.name for param in row.params}
     left = list(given)
-    if shown & _ID_PARAMS:
+    if "ID" in shown:
         left = joined_ids(left, vocabulary, row)
     if "PAGE" in shown:
         left = left[begins_with(left, vocabulary.values("values", "page"))[1] :]

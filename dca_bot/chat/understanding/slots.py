@@ -27,7 +27,8 @@ from dca_bot.messages.say import CommandRefused
 _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
 _NUMBERS = frozenset({"AMOUNT", "ID", "NPUB", "MONTH"})
 _NEW_CLIENT = "client add"
-_PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
+_PLACES = {"FIAT": "AMOUNT", "NEW_NAME": "NAME"}
+_NUMBERED = frozenset({"deposit", "hold"})
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
 
@@ -121,7 +122,7 @@ def _taken(param: Param, row: Command[Any], left: list[Said], vocabulary: Vocabu
             return known.token.raw if known else machine_in(left, vocabulary)
         case "MACHINE":
             return take_machine(left, vocabulary)
-        case "IDS":
+        case "ID" if row.words[0] in _NUMBERED:
             owner = owner_in(left, vocabulary) if is_owned else ""
             return owner or take_ids(row, left, vocabulary)
         case name if name == _MACHINE_AMOUNT:

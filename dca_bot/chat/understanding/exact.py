@@ -175,12 +175,15 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     words: list[str] = []
     for param in row.params:
         listed = lists_of_words(name, param)
-        if listed and left:
+        if not listed:
+            words += [token.raw for token in left[:1]]
+            left = left[1:]
+        while listed and left:
             value, used = begins_with(left, vocabulary.values_of(listed))
             words.append(as_written(value, listed) if used else left[0].raw)
             left = left[max(used, 1) :]
-        elif left:
-            words.append(left.pop(0).raw)
+            if not param.rest:
+                break
     return [*words, *(token.raw for token in left)]
 
 

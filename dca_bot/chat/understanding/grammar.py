@@ -16,7 +16,6 @@ from dca_bot.chat.operator.client_views import VIEW
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import (
     PAGE,
-    RANGE_DAYS,
     Param,
     choice,
     read_fiat,
@@ -76,11 +75,6 @@ _MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
 _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
-_FORMAT = Param(
-    "RANGE",
-    _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
-    optional=True,
-)
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 MONTHS = "month"
@@ -88,6 +82,7 @@ MONTHS = "month"
 _MORE_LISTS = {
     ("message", "NAME"): ("readers",),
     ("history", "PAGE"): (MONTHS,),
+    ("export", "RANGE"): (MONTHS,),
     ("month", "MONTH"): (MONTHS,),
     ("earnings", "RANGE"): (MONTHS, "span"),
     ("txs", _FILTER.name): (MONTHS, "span"),
@@ -97,8 +92,6 @@ _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 
 _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     _CONFIRM,
-    Command(("receipt",), (Param("ID", read_word, optional=True),)),
-    Command(("export",), (_FORMAT, PAGE)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
     Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
     Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),

@@ -50,10 +50,11 @@ def refuse_for_now(tx: Tx, ctx: Context) -> None:
 def planned_shares(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
-    """Work out the shares as of now: (fiat in minor units, sats) by the client's case-folded name."""
+    """Work out the shares as of now: (fiat in minor units, sats) by the case-folded name at LNbits."""
     allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
     return {
-        clients.by_id(tx, one.id).name.casefold(): (one.minor, one.sat) for one in allotment.shares
+        clients.by_id(tx, one.id).paid_as.casefold(): (one.minor, one.sat)
+        for one in allotment.shares
     }
 
 

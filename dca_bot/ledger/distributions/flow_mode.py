@@ -196,7 +196,8 @@ def _split(
     split = split_commission(
         commission_sat, {share.name: share.percent_bp for share in version.shares}
     )
-    given = {name.casefold(): (0, sat) for name, sat in split.sats.items()}
+    called = {share.name: share.paid_as.casefold() for share in version.shares}
+    given = {called[name]: (0, sat) for name, sat in split.sats.items()}
     split_id = commission.split_id(cash_out_id)
     known = [
         *unknown_payments.paid_for(tx, split_id),

@@ -152,7 +152,7 @@ def _kind(distribution_id: str) -> str:
 
 
 def _client(tx: Tx, one: UnknownPayment) -> Client:
-    client = clients.by_name(tx, one.client_name)
+    client = clients.paid_as(tx, one.client_name)
     if client is None or client.state is ClientState.CLOSED:
         raise StateChanged(Changed.NO_CLIENT, name=one.client_name)
     if client.destination is None:

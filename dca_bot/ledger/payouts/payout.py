@@ -36,12 +36,14 @@ class Payout:
     `destination`: fixed from the first pay request on; before that, the client's present destination.
     `minor`: fiat of the payout's shares, 0 for commission. `waiting`: code for why the payout is not sent
     now. `source_status`: status of the current attempt's payment when LNbits last showed one, or empty.
-    `said`: LNbits' words to a pay request that LNbits refused.
+    `said`: LNbits' words to a pay request that LNbits refused. `paid_as`: the client's name in LNbits'
+    payments.
     """
 
     id: str
     client_id: int
     client_name: str
+    paid_as: str
     amount_sat: int
     minor: int
     state: PayoutState
@@ -140,7 +142,7 @@ class Payout:
         """Return the `extra` that LNbits keeps with the payment, for a restored ledger to read."""
         return payment_extra(
             distribution_ids=self.distribution_ids,
-            client_name=self.client_name,
+            client_name=self.paid_as,
             minor=self.minor,
             currency=currency,
         )

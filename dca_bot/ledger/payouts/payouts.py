@@ -115,7 +115,8 @@ def select(
 
 
 _COLUMNS = """
-SELECT payout.*, client.name, client.destination AS client_destination,
+SELECT payout.*, client.name, coalesce(client.paid_as, client.name) AS called,
+  client.destination AS client_destination,
   client.destination_kind AS client_destination_kind, client.destination_min_sat,
   attempt.bolt11, attempt.payment_hash, attempt.expires_at, attempt.verify_url,
   attempt.witnessed_end
@@ -144,6 +145,7 @@ def _payout(tx: Tx, row: sqlite3.Row) -> Payout:
         id=row["id"],
         client_id=row["client_id"],
         client_name=row["name"],
+        paid_as=row["called"],
         amount_sat=row["amount_sat"],
         minor=sum(share["minor"] for share in shares),
         state=PayoutState(row["state"]),

@@ -77,9 +77,10 @@ def unsent_of(tx: Tx, distribution_ids: Sequence[str], *, client_name: str) -> l
     if tx.execute(f"SELECT 1 FROM payout WHERE {where}", distribution_ids).fetchone() is None:
         return []
     found = select(tx, where, distribution_ids, among=_OPEN)
-    if tx.execute("SELECT 1 FROM client WHERE name = ?", (client_name,)).fetchone() is None:
+    known = "SELECT 1 FROM client WHERE coalesce(paid_as, name) = ? COLLATE NOCASE"
+    if tx.execute(known, (client_name,)).fetchone() is None:
         return found
-    return [payout for payout in found if payout.client_name.lower() == client_name.lower()]
+    return [payout for payout in found if payout.paid_as.lower() == client_name.lower()]
 
 
 def stuck(tx: Tx, *, limit: int = 20, offset: int = 0) -> list[Payout]:

@@ -36,8 +36,8 @@ _IS_EXPECTED = (
 class UnknownPayment:
     """An unknown payment, seen as a payment for one distribution.
 
-    `minor`: the client's fiat that the payment's `extra` names, 0 if none. `is_shared`: the payment
-    covers several distributions, and nobody can tell how much of each.
+    `client_name`: the client's `paid_as`. `minor`: the client's fiat that the payment's `extra` names, 0
+    if none. `is_shared`: the payment covers several distributions, and nobody can tell how much of each.
     """
 
     external_id: str
@@ -190,12 +190,13 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
         tx.execute(
             "SELECT 1 FROM foreign_payment WHERE distribution_id = ?1 AND external_id <> ?2"
             " AND (status <> 'failed' OR seen_at > ?5)"
-            " AND (client_name = ?3 OR client_name NOT IN (SELECT name FROM client) AND NOT EXISTS"
+            " AND (client_name = ?3 OR client_name NOT IN (SELECT coalesce(paid_as, name) FROM client)"
+            " AND NOT EXISTS"
             " (SELECT 1 FROM hold WHERE ref = ?6 AND reason = ?4 AND outcome = 'accepted')) LIMIT 1",
             (
                 distribution_id,
                 payout.id,
-                payout.client_name,
+                payout.paid_as,
                 HoldReason.KNOWN_DISTRIBUTION,
                 lately,
                 commission.cash_out_of(distribution_id),
@@ -221,7 +222,7 @@ def still_paying(tx: Tx, distribution_id: str, *, now: datetime) -> list[Unknown
 def may_still_cover(tx: Tx, payout: Payout, *, now: datetime) -> bool:
     """Tell whether LNbits may still pay a share of a payout under another payout's id, to that client."""
     return any(
-        one.external_id != payout.id and one.client_name.casefold() == payout.client_name.casefold()
+        one.external_id != payout.id and one.client_name.casefold() == payout.paid_as.casefold()
         for distribution_id in payout.distribution_ids
         for one in still_paying(tx, distribution_id, now=now)
     )
@@ -246,7 +247,7 @@ def settle_payout(tx: Tx, payout: Payout, *, now: datetime) -> None:
         " AND (external_id = ?2 AND distribution_id = '' OR distribution_id IN"
         " (SELECT distribution_id FROM share WHERE payout_id = ?2)"
         " AND (external_id = ?2 OR client_name = ?3))",
-        (micros(now), payout.id, payout.client_name),
+        (micros(now), payout.id, payout.paid_as),
     )
 
 

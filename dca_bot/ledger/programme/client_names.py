@@ -42,6 +42,12 @@ def closed(tx: Tx, name: str) -> Client | None:
     return next(iter(exact(found, name)), None)
 
 
+def paid_alike(tx: Tx, name: str) -> list[Client]:
+    """Return the renamed open clients whose name in LNbits' payments looks like `name`."""
+    renamed = clients.matching(tx, "paid_as IS NOT NULL AND state <> 'closed'")
+    return [one for one in renamed if skeleton(one.paid_as) == skeleton(name)]
+
+
 def exact(found: Sequence[Client], name: str) -> list[Client]:
     """Return the clients with exactly this name; case decides only between several."""
     same = [one for one in found if _full(one.name).casefold() == _full(name).casefold()]

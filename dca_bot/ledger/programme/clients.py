@@ -23,7 +23,8 @@ GOES_OUTSIDE = f"destination_kind <> '{INVOICE_KEY}'"
 """SQL for a destination that is no wallet at the bot's LNbits: an address or an LNURL-pay code."""
 _LEVELS = ("", "low", "used up")
 _SELECT = """
-SELECT client.*, fiat.balance AS balance_minor, sats.balance AS owed_sat FROM client
+SELECT client.*, coalesce(paid_as, name) AS called, fiat.balance AS balance_minor, sats.balance AS owed_sat
+FROM client
 JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id
 JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id
 """
@@ -56,11 +57,13 @@ class Client:
     """A client or recipient in the ledger. `owed_sat`: distributed and not yet paid.
 
     `key_at`: since when the client has the present key. `fixed_wanted_at`: when the client chose fixed mode
-    and a daily limit was missing. `role`: RECIPIENT for somebody who gets commission only.
+    and a daily limit was missing. `role`: RECIPIENT for somebody who gets commission only. `paid_as`: the
+    name in LNbits' payments, which a new name doesn't change.
     """
 
     id: int
     name: str
+    paid_as: str
     pubkey: str
     role: ClientRole
     state: ClientState
@@ -127,6 +130,16 @@ def by_name(tx: Tx, name: str) -> Client | None:
     return None if row is None else _client(row)
 
 
+def paid_as(tx: Tx, name: str) -> Client | None:
+    """Find the client whom LNbits' payments name so, whatever the case; an open client first."""
+    found = matching(
+        tx, "called = ? COLLATE NOCASE AND role = 'client'", (name,), order="client.id DESC"
+    )
+    return next(
+        (one for one in found if one.state is not ClientState.CLOSED), next(iter(found), None)
+    )
+
+
 def by_pubkey(tx: Tx, pubkey: str) -> Client | None:
     """Find the open client with this public key in hex."""
     row = tx.execute(
@@ -170,6 +183,28 @@ def set_state(tx: Tx, client: Client, state: ClientState) -> None:
     )
     if done.rowcount != 1:
         raise StateChanged(Changed.CLIENT, name=client.name)
+
+
+def rename(tx: Tx, client: Client, name: str) -> None:
+    """Give a client another name; LNbits' payments go on with the first one.
+
+    Raise sqlite3.IntegrityError if the name is an open client's, or names one in LNbits' payments.
+    """
+    tx.execute(
+        "UPDATE client SET name = ?, skeleton = ?, paid_as = ? WHERE id = ?",
+        (name, skeleton(name), client.paid_as, client.id),
+    )
+
+
+def set_note(tx: Tx, client_id: int, note: str) -> None:
+    """Set what operators note about a client; empty for nothing."""
+    tx.execute("UPDATE client SET operators_note = ? WHERE id = ?", (note, client_id))
+
+
+def note(tx: Tx, client_id: int) -> str:
+    """Return what operators note about a client."""
+    row = tx.execute("SELECT operators_note FROM client WHERE id = ?", (client_id,)).fetchone()
+    return str(row["operators_note"])
 
 
 def set_mode(tx: Tx, client_id: int, mode: Mode) -> None:
@@ -269,6 +304,7 @@ def _client(row: sqlite3.Row) -> Client:
     return Client(
         id=row["id"],
         name=row["name"],
+        paid_as=row["called"],
         pubkey=row["pubkey"],
         role=ClientRole(row["role"]),
         state=ClientState(row["state"]),

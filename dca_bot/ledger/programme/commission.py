@@ -22,11 +22,12 @@ _PREFIX = "commission:"
 
 @dataclass(frozen=True, slots=True)
 class CommissionShare:
-    """The percentage of each commission that a client or recipient gets."""
+    """The percentage of each commission that a client or recipient gets; `paid_as` as for clients."""
 
     client_id: int
     name: str
     percent_bp: int
+    paid_as: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,14 @@ def in_force(tx: Tx) -> CommissionVersion:
     if newest is None:
         return CommissionVersion()
     rows = tx.execute(
-        "SELECT client_id, name, percent_bp FROM commission_part JOIN client ON client.id = client_id"
+        "SELECT client_id, name, percent_bp, coalesce(paid_as, name) AS called FROM commission_part"
+        " JOIN client ON client.id = client_id"
         " WHERE terms_id = ? ORDER BY percent_bp DESC, name",
         (newest,),
     )
     shares = tuple(
-        CommissionShare(row["client_id"], row["name"], row["percent_bp"]) for row in rows
+        CommissionShare(row["client_id"], row["name"], row["percent_bp"], row["called"])
+        for row in rows
     )
     return CommissionVersion(newest, shares)
 
@@ -83,8 +86,8 @@ def set_share(
     others = [share for share in before.shares if share.client_id != client_id]
     if percent_bp + sum(share.percent_bp for share in others) > WHOLE_BP:
         raise StateChanged(Changed.COMMISSION)
-    name = clients.by_id(tx, client_id).name
-    shares = [*others, CommissionShare(client_id, name, percent_bp)]
+    client = clients.by_id(tx, client_id)
+    shares = [*others, CommissionShare(client_id, client.name, percent_bp, client.paid_as)]
     return _set(tx, before, shares, now=now, message_id=message_id)
 
 

@@ -84,8 +84,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0009_records.sql",
-        "71ff57999098",
-        "c32bd1fb193e3a61",
+        "11209eb6b649",
+        "eb33a5175ffa2585",
         "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
         " statements, and files",
     ),

@@ -8,9 +8,9 @@ from ledger.story import hex_of
 
 from dca_bot.core.attempt import FAILED_FOR_GOOD
 from dca_bot.core.ports import PaymentStatus, Uptime
-from dca_bot.ledger.payouts import holds, unknown_payments
+from dca_bot.ledger.payouts import holds, queue, unknown_payments
 from dca_bot.ledger.payouts.unknown_payments import UnknownPayment
-from dca_bot.ledger.programme import commission
+from dca_bot.ledger.programme import clients, commission
 from dca_bot.ledger.store import clock
 from dca_bot.ledger.store.instants import instant
 
@@ -221,6 +221,19 @@ def test_payment_to_a_name_that_nobody_has_can_have_been_anybodys(
         assert story.read(unknown_payments.covers_share, payout, now=story.now) is (client != "ben")
         story.do(holds.close, "cash-out", "d1", outcome="accepted", now=story.now)
     assert story.read(unknown_payments.covers_share, payout, now=story.now) is covers
+
+
+def test_payment_from_before_a_client_was_renamed_is_still_that_clients(story, lost):
+    (payout,) = story.payouts()
+    for id_, name in ((payout.client_id, "anna"), (story.client("ben"), "otto")):
+        story.do(clients.rename, story.read(clients.by_id, id_), name)
+    (renamed,) = story.payouts()
+    assert (renamed.client_name, renamed.payment_extra("GTQ")["client"]) == ("anna", "ana")
+    seen(story, lost, extra={"distributions": ["d1"], "client": "ANA"})
+    assert story.read(unknown_payments.covers_share, renamed, now=story.now)
+    assert story.read(clients.paid_as, "Ana").name == "anna"
+    found = story.read(queue.unsent_of, ["d1"], client_name="ben")
+    assert found == [], "ben's, under whatever name"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,23 @@ from dca_bot.ledger.programme import client_names, clients
 @pytest.mark.parametrize("name", ["ana", "ANA", "Ana"])
 def test_a_name_is_taken_whatever_the_case(story, name):
     story.client("ana")
-    with pytest.raises(sqlite3.IntegrityError, match=r"client\.name"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"client.(name|paid_as)"):
         story.client(name, pubkey=hex_of("other"))
+
+
+def test_renamed_client_keeps_the_name_in_payments_and_nobody_else_gets_it(story):
+    ana, ben = story.client("ana"), story.client("ben")
+    story.do(clients.rename, story.read(clients.by_id, ana), "anna")
+    for taken in ("ana", "ANA", "anna"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"client.(name|paid_as)"):
+            story.client(taken, pubkey=hex_of("other"))
+    with pytest.raises(sqlite3.IntegrityError, match=r"client.name"):
+        story.do(clients.rename, story.read(clients.by_id, ben), "anna")
+    story.do(clients.rename, story.read(clients.by_id, ana), "Ana")
+    renamed = story.read(clients.by_id, ana)
+    assert (renamed.name, renamed.paid_as) == ("Ana", "ana")
+    with pytest.raises(sqlite3.IntegrityError, match="the same for ever"):
+        story.sql("UPDATE client SET paid_as = 'other'")
 
 
 def test_a_key_belongs_to_one_client(story):

@@ -88,11 +88,11 @@ def test_a_new_version_keeps_the_other_parts(story):
     story.percent(rosa, 2500)
     terms = story.read(commission.in_force)
     assert terms.shares == (
-        CommissionShare(luis, "luis", 5000),
-        CommissionShare(rosa, "rosa", 2500),
+        CommissionShare(luis, "luis", 5000, "luis"),
+        CommissionShare(rosa, "rosa", 2500, "rosa"),
     )
     assert (terms.id, terms.rest_bp) == (3, 2500)
-    assert story.percent(luis, 0).shares == (CommissionShare(rosa, "rosa", 2500),)
+    assert story.percent(luis, 0).shares == (CommissionShare(rosa, "rosa", 2500, "rosa"),)
 
 
 def test_more_than_what_is_left_is_refused(story):

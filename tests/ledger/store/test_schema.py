@@ -330,7 +330,11 @@ ATTACKS = {
     ),
     "a name in another case": (
         f"INSERT INTO client (name, pubkey, language, created_at) VALUES ('ANA', '{OTHER}', 'en', 0)",
-        "UNIQUE constraint failed: client.name",
+        "UNIQUE constraint failed: index 'client_paid_as'",
+    ),
+    "another name in LNbits' payments": (
+        "UPDATE client SET name = 'anna' WHERE name = 'ana'",
+        "LNbits' payments name a client the same for ever",
     ),
     "a key of somebody else": (
         "INSERT INTO client (name, pubkey, language, created_at)"

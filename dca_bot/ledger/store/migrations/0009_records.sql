@@ -6,6 +6,15 @@ ALTER TABLE client ADD COLUMN operators_note TEXT NOT NULL DEFAULT '';
 ALTER TABLE client ADD COLUMN statements TEXT NOT NULL DEFAULT 'monthly' CHECK (statements IN ('monthly', 'off'));
 ALTER TABLE client ADD COLUMN statement_month TEXT NOT NULL DEFAULT '';              -- the last month told, '2026-10'
 ALTER TABLE client ADD COLUMN milestone_sat INTEGER CHECK (milestone_sat >= 0);      -- the last one told; NULL: not looked yet
+
+-- A client can get another name. LNbits' payments name a client the same for ever, so that a restored ledger knows whom
+-- they paid. NULL: by `name`.
+ALTER TABLE client ADD COLUMN paid_as TEXT CHECK (paid_as <> '');
+CREATE UNIQUE INDEX client_paid_as ON client (coalesce(paid_as, name) COLLATE NOCASE) WHERE state <> 'closed';
+CREATE TRIGGER client_keeps_paid_as BEFORE UPDATE OF name, paid_as ON client
+WHEN coalesce(NEW.paid_as, NEW.name) <> coalesce(OLD.paid_as, OLD.name)
+BEGIN SELECT RAISE(ABORT, 'LNbits'' payments name a client the same for ever'); END;
+
 DROP VIEW participant;
 CREATE VIEW participant AS
   SELECT client.id, pubkey, mode, fixed_limit_minor, fixed_period, flow_cap_minor, account.balance AS balance_minor

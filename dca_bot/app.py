@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
 
+from dca_bot.charts.painter import painter
 from dca_bot.config import Config
 from dca_bot.core.ports import Clock, IncomingMessage, PastReading
 from dca_bot.core.programme import Programme
@@ -23,6 +24,7 @@ from dca_bot.lnbits.lnurl import LightningAddresses
 from dca_bot.outside import (
     Outside,
     bot_key,
+    build_file_server,
     build_messenger,
     build_wallet,
     programme_of,
@@ -51,6 +53,8 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
         source = build_source(config, os.environ)
         exits.push_async_callback(source.aclose)
         key = bot_key(config, os.environ)
+        file_server = build_file_server(config, key)
+        exits.push_async_callback(file_server.aclose)
         # Only now, with all secrets read, may a ledger be made or migrated.
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
@@ -66,6 +70,8 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             supervisor=supervisor_of(os.environ),
             bot=key.public_key,
             host=socket.gethostname(),
+            file_server=file_server,
+            draw=painter(),
         )
         spare_what_is_loaded()
         await run_jobs(config, programme, database, outside, stop)
@@ -113,6 +119,7 @@ async def keep_running(
             group.create_task(jobs.backups.run(), name="backups"),
             group.create_task(jobs.digests.run(), name="digests"),
             group.create_task(jobs.daily_summary.run(), name="daily_summary"),
+            group.create_task(jobs.files.run(), name="files"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
         if outside.stalls is not None:

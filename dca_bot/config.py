@@ -12,6 +12,7 @@ from dca_bot.config_secrets import refuse_secrets
 from dca_bot.config_sections import (
     BackupConfig,
     BotConfig,
+    FilesConfig,
     FixedConfig,
     FlowConfig,
     LamassuConfig,
@@ -51,6 +52,7 @@ class Config(Section):
     fixed: FixedConfig = FixedConfig()
     limits: LimitsConfig = LimitsConfig()
     notifications: NotificationsConfig = NotificationsConfig()
+    files: FilesConfig = FilesConfig()
     backup: BackupConfig = BackupConfig()
     base: Path = Field(default=Path(), exclude=True)
 

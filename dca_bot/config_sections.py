@@ -229,6 +229,12 @@ class NotificationsConfig(Section):
     summary_time: TimeOfDay = time(8)
 
 
+class FilesConfig(Section):
+    """`[files]`."""
+
+    blossom: Literal[""] | HttpUrl = ""
+
+
 class BackupConfig(Section):
     """`[backup]`."""
 

@@ -210,6 +210,14 @@ class KeyRefused(DcaBotError):
     """A text is no key of Nostr, or not the kind that is needed."""
 
 
+class ChartFailed(DcaBotError):
+    """A chart could not be drawn."""
+
+
+class FileServerFailed(DcaBotError):
+    """The file server did not take or delete a file; the text says why, and names no file."""
+
+
 class MessageRefused(DcaBotError):
     """An event from a relay failed a check, and is dropped."""
 

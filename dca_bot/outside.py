@@ -10,10 +10,21 @@ from datetime import timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+from dca_bot.blossom.server import BlossomServer, Tags
+from dca_bot.charts.painter import painter
 from dca_bot.chat.slash_commands import slash_commands
 from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
-from dca_bot.core.ports import Addresses, CashOutSource, Clock, Messenger, PastReading, Wallet
+from dca_bot.core.ports import (
+    Addresses,
+    CashOutSource,
+    Clock,
+    Draw,
+    FileServer,
+    Messenger,
+    PastReading,
+    Wallet,
+)
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.core.slash_commands import ManifestFormat
 from dca_bot.errors import ConfigError, KeyRefused
@@ -28,6 +39,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.messages.say import Say
 from dca_bot.nostr.announcement.presence import Presence
+from dca_bot.nostr.events import sign
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.nostr.people.dns import find_public
 from dca_bot.nostr.pool import NostrMessenger
@@ -58,6 +70,8 @@ class Outside:
     host: str = "?"
     connect: Connect = open_in_thread
     """Opens each further connection to the ledger."""
+    file_server: FileServer | None = None
+    draw: Draw | None = None
 
 
 def programme_of(config: Config) -> Programme:
@@ -90,6 +104,8 @@ def programme_of(config: Config) -> Programme:
         ),
         digest_time=config.notifications.digest_time,
         summary_time=config.notifications.summary_time,
+        sends_files=bool(config.files.blossom),
+        draws_charts=painter() is not None,
     )
 
 
@@ -122,6 +138,20 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
             f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
         )
     return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
+
+
+def build_file_server(config: Config, key: SecretKey) -> BlossomServer:
+    """Make the client of the file server.
+
+    Without a configured server, files are deleted where they were uploaded before.
+    """
+
+    def sign_token(kind: int, created_at: int, tags: Tags, content: str) -> str:
+        return sign(key, kind=kind, created_at=created_at, tags=tags, content=content).to_json()
+
+    return BlossomServer(
+        config.files.blossom, sign_token, clock=SystemClock(), random=secrets.SystemRandom()
+    )
 
 
 def build_messenger(

@@ -18,6 +18,7 @@ from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
+from dca_bot.jobs.files import Files
 from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.heard import Heard
 from dca_bot.jobs.lamassu.ingest import Ingest
@@ -60,6 +61,7 @@ class Jobs:
     backups: Backups
     digests: Digests
     daily_summary: DailySummary
+    files: Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ async def build_jobs(
         backups=_backups(parts),
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
+        files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
     )
 
 
@@ -230,6 +233,7 @@ def _services(parts: _Parts) -> Services:
         poll_now=signals.poll.ring,
         wake_payouts=signals.payouts.ring,
         wake_outbox=signals.outbox.ring,
+        wake_files=signals.files.ring,
         is_reconciled=signals.reconciled.is_set,
         currency=programme.currency,
         parts=lambda: tuple(signals.parts.values()),

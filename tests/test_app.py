@@ -347,6 +347,7 @@ JOBS = {
     "fixed_mode",
     "payouts",
     "outbox",
+    "files",
     "heard",
     "relay_lists",
     "alarms",

@@ -25,6 +25,7 @@ from dca_bot.nostr.keys import generate, nprofile
 from dca_bot.outside import (
     Outside,
     bot_key,
+    build_file_server,
     build_messenger,
     build_wallet,
     programme_of,
@@ -67,6 +68,10 @@ class Wired:
     @property
     def wallet(self):
         return build_wallet(self.config, {})
+
+    @property
+    def file_server(self):
+        return build_file_server(self.config, self.key)
 
     @property
     def relays(self):
@@ -289,6 +294,12 @@ MORE = [
     ),
     ("notifications.digest_time", "07:30", lambda w: w.programme.digest_time, time(7, 30)),
     ("notifications.summary_time", "07:30", lambda w: w.programme.summary_time, time(7, 30)),
+    (
+        "files.blossom",
+        "https://blossom.example.com",
+        lambda w: (w.file_server.url, w.programme.sends_files),
+        ("https://blossom.example.com", True),
+    ),
     ("backup.path", "other", lambda w: w.jobs.backups.folder.name, "other"),
     ("backup.every_hours", 7, lambda w: w.jobs.backups.every, timedelta(hours=7)),
     ("backup.keep", 7, lambda w: w.jobs.backups.keep, 7),

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from dca_bot.chat.params import ALL, FILTER, LOW, PAGE, Param
 from dca_bot.chat.services import Services
+from dca_bot.core.files import FileForm
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -82,21 +83,19 @@ class Args:
 class Done:
     """The result of a money command: the reply to the sender, and the report to all other operators.
 
-    Without `told_otherwise` the reply is the report too. `counted`: the cash that a batch adds up.
+    Without `told_otherwise` the reply is the report too.
     """
 
     reply: Say
     told_otherwise: Say | None = None
-    counted: "Counted | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Cash of a command, in minor units; `what`: the key of the text that tells the sum of several."""
+class Attachment:
+    """A file beside an answer; `content`: a table's bytes, or the picture of a chart (`core/picture`)."""
 
-    what: str
-    minor: int
-    machine: str = ""
+    form: FileForm
+    content: bytes
 
 
 Seen = TypeVar("Seen")
@@ -105,6 +104,9 @@ Look = Callable[[Services, Args], Awaitable[Seen]]
 Answer = Callable[[Tx, Context, Args, Seen], Say | tuple[Say, ...]]
 Plan = Callable[[Tx, Context, Args, Seen], Say]
 Apply = Callable[[Tx, Context, Args, Seen], Done]
+Render = Callable[[Say], str]
+"""Writes a saying in the sender's language."""
+Attach = Callable[[Tx, Context, Args, Render], Attachment | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ class Command(Generic[Seen]):
     an answer. `code_if` limits the code of a command as written to ledgers and messages for which the
     function returns True; else the command as written has only an answer. Plain words always get a code.
     `always_looks`: an answer in place of an effect needs the look too.
-    `numbers`: the numbers that the argument ID means if these are several; None for a single ID.
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
+    `attach` makes a file for a client who wants files, beside an answer; None for nothing to show.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
     """
 
@@ -133,7 +135,7 @@ class Command(Generic[Seen]):
     apply: Apply[Seen] | None = None
     code_when: Callable[[Args], bool] | None = None
     code_if: Callable[[Tx, Context], bool] | None = None
-    numbers: Callable[[Tx, Args], Sequence[int] | None] | None = None
+    attach: Attach | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
     always_looks: bool = False
@@ -160,15 +162,10 @@ class Command(Generic[Seen]):
         """Return the command with its required parameters: `deposit NAME AMOUNT`."""
         return " ".join([*self.words, *(p.name for p in self.params if not p.optional)])
 
-    @property
-    def passes_on(self) -> bool:
-        """Tell whether the last argument is a text with its line breaks."""
-        return bool(self.params) and self.params[-1].verbatim
-
     def takes(self, count: int) -> bool:
         """Tell whether the command can have `count` words as arguments."""
         required = sum(not param.optional for param in self.params)
-        is_open = bool(self.params) and (self.params[-1].rest or self.passes_on)
+        is_open = bool(self.params) and (self.params[-1].rest or self.params[-1].verbatim)
         return required <= count and (is_open or count <= len(self.params))
 
     def needs_code(self, args: Args) -> bool:

@@ -21,6 +21,10 @@ async def _no_address(_person: SoughtPerson) -> str:
     return ""
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The ports and calls that commands use.
@@ -30,7 +34,7 @@ class Services:
     `export_tables` writes the bookkeeper's files and returns their folder, or raises LedgerError.
     `audit_ledger` proves the whole ledger, beside everything else. `reading_database` opens the ledger once
     more, for long reads.
-    `poll_now`, `wake_payouts` and `wake_outbox` only set a signal, in the event loop's thread.
+    `poll_now`, `wake_payouts`, `wake_outbox` and `wake_files` only set a signal, in the event loop's thread.
     `is_reconciled`: the ledger was compared with LNbits since the start.
     `parts`: the reach of the outside parts. `relays`: the state of each of the bot's relays.
     `profile_names`: the names in people's Nostr profiles, by pubkey, as far as relays tell them.
@@ -61,4 +65,5 @@ class Services:
     bot_name: str = ""
     bot_pubkey: str = ""
     profile_names: Callable[[Sequence[str]], Awaitable[Mapping[str, str]]] = _no_names
+    wake_files: Callable[[], None] = _nothing
     profile_address: Callable[[SoughtPerson], Awaitable[str]] = _no_address

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dca_bot.commands.check_files import check_files
 from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.commands.check_relays import check_relays
 from dca_bot.commands.console import say
@@ -94,6 +95,7 @@ def _steps(config: Config) -> tuple[Step, ...]:
         Step("Lamassu", lamassu, after=tuple(step.name for step in way)),
         Step("LNbits", partial(_check_lnbits, ledger=ledger)),
         Step("Relays", check_relays, after=("Nostr keys",)),
+        *_steps_to_files(config),
     )
 
 
@@ -159,6 +161,11 @@ async def _check_backups(config: Config) -> str:
         return "none are made by the bot itself (backup.every_hours = 0)"
     refuse_unfit_folder(config.backup_dir, setting="backup.path")
     return f"every {config.backup.every_hours} hours into {config.backup_dir}"
+
+
+def _steps_to_files(config: Config) -> tuple[Step, ...]:
+    """Return the step of the file server, if there is one."""
+    return (Step("Files", check_files, after=("Nostr keys",)),) if config.files.blossom else ()
 
 
 def _steps_to_lamassu(config: Config) -> tuple[Step, ...]:

@@ -28,7 +28,10 @@ class FixedModeRules:
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """The configured rules; `operators` are public keys in hex."""
+    """The configured rules; `operators` are public keys in hex.
+
+    `sends_files`: there is a file server. `draws_charts`: charts are among the files.
+    """
 
     currency: str
     timezone: ZoneInfo
@@ -45,6 +48,8 @@ class Programme:
     fixed: FixedModeRules
     digest_time: time
     summary_time: time
+    sends_files: bool = False
+    draws_charts: bool = False
 
     @property
     def ceilings(self) -> Ceilings:

@@ -44,6 +44,7 @@ class Guarded(StrEnum):
     UNREACHED = "unreached"
     SLOW = "slow"
     VERIFY = "verify"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ class Outbox:
                 created_at=message.created_at,
                 protocol=protocol,
                 expires_at=message.expires_at,
+                file=message.file,
             )
         )
         kept = event if protocol is DmProtocol.NIP04 else None

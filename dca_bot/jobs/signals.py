@@ -71,6 +71,7 @@ class Signals:
     fixed: Bell = field(default_factory=Bell)
     outbox: Bell = field(default_factory=Bell)
     digests: Bell = field(default_factory=Bell)
+    files: Bell = field(default_factory=Bell)
     summary: Bell = field(default_factory=Bell)
     reach: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,6 +93,7 @@ class Signals:
             self.fixed,
             self.outbox,
             self.digests,
+            self.files,
             self.summary,
         ):
             bell.ring()

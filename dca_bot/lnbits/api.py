@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from dca_bot.core.ports import PayAnswer, PayReply
 from dca_bot.errors import LnbitsRefused, LnbitsUnavailable
 from dca_bot.faults import LnbitsFault
-from dca_bot.lnbits.wire import NoAnswer, Reply, fetch, no_cookies, tls_context
+from dca_bot.web import NoAnswer, Reply, fetch, no_cookies, tls_context
 
 _CONNECT_LIMIT_S = 10
 _READ_LIMIT_S = 60

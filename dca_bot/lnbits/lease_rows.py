@@ -17,7 +17,7 @@ from dca_bot.core.attempt import INVOICE_LIFE
 from dca_bot.core.lease import LEASE_TAG, LeaseReading, LeaseRow
 from dca_bot.lnbits.api import PAYMENT_ERROR, REFUSALS
 from dca_bot.lnbits.models import LeaseExtra, ListedRow, PaymentPage
-from dca_bot.lnbits.wire import Reply
+from dca_bot.web import Reply
 
 _AMOUNT_SAT = 1
 TOP_ROWS = 10

@@ -28,7 +28,7 @@ from dca_bot.lnbits.public_web import (
     parse_url,
     resolve,
 )
-from dca_bot.lnbits.wire import NoAnswer
+from dca_bot.web import NoAnswer
 
 _VERIFY_LIMIT_S = 10
 _NAME = re.compile(r"(?!\.+$)[a-z0-9_.+-]{1,210}")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, V
 
 from dca_bot.core.money import sat_ceil, sat_floor
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
-from dca_bot.lnbits.wire import Reply
+from dca_bot.web import Reply
 
 _FAULTS = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 URL_CHARS_MAX = 2048

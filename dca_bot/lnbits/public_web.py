@@ -13,7 +13,7 @@ import httpx
 
 from dca_bot.core.internet import public_addresses
 from dca_bot.errors import DestinationRefused, DestinationUnavailable, Refusal
-from dca_bot.lnbits.wire import NoAnswer, NoConnection, Reply, fetch, no_cookies, tls_context
+from dca_bot.web import NoAnswer, NoConnection, Reply, fetch, no_cookies, tls_context
 
 _ANSWER_BYTES_MAX = 64 * 1024
 FETCH_LIMIT_S = 15

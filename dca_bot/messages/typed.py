@@ -19,6 +19,7 @@ _PERIOD = "period"
 _VALUES = (
     "mode",
     "notify",
+    "files",
     "range",
     _PERIOD,
     "month",

@@ -84,8 +84,11 @@ def draft_message(
     tags = (("p", message.recipient), *_expiration(message))
     if message.protocol is DmProtocol.NIP17:
         # The expiration stands on the wrap alone (NIP-17): in an app's storage the question stays.
-        rumor = giftwrap.make_rumor(key.public_key, message.recipient, message.text, created_at)
+        rumor = giftwrap.make_rumor(
+            key.public_key, message.recipient, message.text, created_at, message.file
+        )
         return giftwrap.draft_wrap(rumor, key, tags, now, random, dates_now=dates_now)
+    assert not message.file, "NIP-04 has no file messages"
     text = encrypt_nip04(message.text, key.raw, message.recipient)
     return UnsignedEvent(key.public_key, created_at, _KIND_NIP04, tags, text), key
 

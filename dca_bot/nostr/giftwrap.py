@@ -35,9 +35,15 @@ KIND_WRAP = 1059
 _BACKDATE_S_MAX = 2 * 24 * 3600
 
 
-def make_rumor(sender: str, recipient: str, text: str, created_at: int) -> UnsignedEvent:
-    """Make the rumor, the unsigned message; the same values always give the same id."""
-    return UnsignedEvent(sender, created_at, _KIND_CHAT, (("p", recipient),), text)
+def make_rumor(
+    sender: str, recipient: str, text: str, created_at: int, file: Tags = ()
+) -> UnsignedEvent:
+    """Make the rumor, the unsigned message; the same values always give the same id.
+
+    `file`: the tags of a file message, whose text is the file's URL.
+    """
+    kind = _KIND_FILE if file else _KIND_CHAT
+    return UnsignedEvent(sender, created_at, kind, (("p", recipient), *file), text)
 
 
 def wrap(rumor: UnsignedEvent, key: SecretKey, tags: Tags, now: datetime, random: Random) -> Event:

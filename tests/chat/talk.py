@@ -445,4 +445,7 @@ def code_in(text):
 
 def make_programme(**changes):
     operators = PEOPLE["op"], PEOPLE["op2"]
-    return programme(operators, **{"top_up_to_sat": 2_000_000, **changes})
+    return programme(
+        operators,
+        **{"top_up_to_sat": 2_000_000, "sends_files": True, "draws_charts": True, **changes},
+    )

@@ -51,6 +51,7 @@ DEEDS = [
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
     ("maria", "limit 100", "limit: Noted, and not in use yet"),
     ("maria", "notify weekly", "notify: Messages about payments from now on: one a week"),
+    ("maria", "files dark", "files: From now on a picture comes after the text of chart"),
     ("maria", "language es", "language: "),
 ]
 READS = [
@@ -93,12 +94,13 @@ READS = [
     ("maria", "chart"),
     ("maria", "balance"),
     ("maria", "history"),
-    ("maria", "receipt"),
     ("maria", "settings"),
     ("maria", "contact"),
     ("maria", "withdraw"),
     ("maria", "wallet"),
     ("maria", "notify each"),
+    ("maria", "files"),
+    ("maria", "files off"),
     ("maria", "clients"),
     ("maria", "export all"),
     ("op", "export"),

@@ -14,7 +14,7 @@ from dead_hosts import REFUSING, SILENT, silence
 
 from dca_bot.lnbits import public_web
 from dca_bot.lnbits.public_web import PublicWeb, ask_at
-from dca_bot.lnbits.wire import NoAnswer, NoConnection
+from dca_bot.web import NoAnswer, NoConnection
 
 HOST = "pay.example"
 LIMIT_S = 5

@@ -26,6 +26,7 @@ from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.destination_text import PAYABLE, Form
+from dca_bot.core.files import FilesWish
 from dca_bot.core.freshness import STANDBY
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
@@ -41,7 +42,7 @@ from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.fixed_runs import RunReason
-from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
+from dca_bot.ledger.payouts.holds import HoldReason
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
 from dca_bot.messages import describe
@@ -197,10 +198,10 @@ TERMS = {
     "client": allowed("client", "state"),
     "copy": [STANDBY],
     "deposit": [*allowed("deposit", "state"), WITHDRAWN],
+    "files": FilesWish,
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "form": set(Form) - PAYABLE - {Form.UNKNOWN},
     "job": Guarded,
-    "hold": [*HoldKind],
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),
     "obstacle": Obstacle,

@@ -1,11 +1,11 @@
 """The clients' commands: the table, and the commands about deposits, settings and wallet."""
 
 from dca_bot.chat.client.exports import EXPORT
+from dca_bot.chat.client.files import FILES, files_wish
 from dca_bot.chat.client.fixed import FIXED_SAVING, fixed_mode_text
 from dca_bot.chat.client.history import HISTORY
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
-from dca_bot.chat.client.receipts import RECEIPT
 from dca_bot.chat.client.requests import REQUEST_COMMANDS
 from dca_bot.chat.client.savings import SAVINGS_COMMANDS
 from dca_bot.chat.client.stats import STATS_COMMANDS
@@ -44,6 +44,7 @@ def _settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
         wallet=describe.destination(me.destination),
         language=LanguageName(me.language),
         notify=notify_how(me.notify, ctx.programme),
+        files=files_wish(ctx),
     )
 
 
@@ -102,7 +103,6 @@ CLIENT_COMMANDS = (
     *SAVINGS_COMMANDS,
     PRICE,
     HISTORY,
-    RECEIPT,
     *STATS_COMMANDS,
     Command(("deposits",), answer=_deposits_answer),
     EXPORT,
@@ -121,6 +121,7 @@ CLIENT_COMMANDS = (
     Command(("pause",), answer=_pause_answer),
     Command(("resume",), answer=_resume_answer),
     NOTIFY,
+    FILES,
     LANGUAGE,
     *GENERAL_COMMANDS,
 )

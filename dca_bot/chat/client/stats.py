@@ -4,10 +4,14 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from dca_bot.chat.ask import coin_rate
-from dca_bot.chat.command import Args, Command, Context
+from dca_bot.chat.command import Args, Attachment, Command, Context, Render
 from dca_bot.chat.params import ALL, RANGE, start_of
 from dca_bot.chat.price import MarketPrice, look_price, market_price
 from dca_bot.core import chart
+from dca_bot.core.calendar import local_date
+from dca_bot.core.files import FileForm, FilesWish
+from dca_bot.core.money import minor_digits
+from dca_bot.core.picture import Panel, Picture, days, growth, lines
 from dca_bot.core.stats import (
     Purchase,
     Stats,
@@ -19,7 +23,7 @@ from dca_bot.core.stats import (
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import Bought
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say, Tenths, Word
+from dca_bot.messages.say import NOTHING, Day, Fiat, Moment, Rate, Sat, Say, Tenths, Word
 
 _USUAL = "30d"
 """The default range: bounded, so the answer does not grow with history."""
@@ -71,9 +75,41 @@ def _chart_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("lines", lines=(heading, *bars))
 
 
+def _chart_picture(tx: Tx, ctx: Context, args: Args, render: Render) -> Attachment | None:
+    """Show the growth of the sats over a range, and what they cost."""
+    range_ = _range(args)
+    bought, stats = _bought(tx, ctx, range_)
+    if stats is None or not ctx.programme.draws_charts:
+        return None
+    end, zone = ctx.now, ctx.programme.timezone
+    start = start_of(range_, end) or _first(bought.purchases, end)
+    whole = 10 ** minor_digits(ctx.programme.currency)
+
+    def panel(heading: Say, amounts: list[tuple[datetime, int]], *, unit: int) -> Panel:
+        points = growth(amounts, start=start, end=end)
+        marks = [(at, chart.compact(at // unit)) for at in lines(points[-1][1], unit)]
+        return Panel(render(heading), points, marks)
+
+    def day(at: datetime) -> tuple[int, str]:
+        return int(at.timestamp()), render(Say("chart.day", day=Day(local_date(at, zone))))
+
+    sats = [(one.at, one.sat) for one in bought.purchases]
+    cost = [(one.at, one.minor) for one in bought.purchases]
+    picture = Picture(
+        is_dark=ctx.me.files is FilesWish.DARK,
+        heading=render(Say("chart.title", range=Word("range", range_))),
+        days=[day(at) for at in days(start, end)],
+        panels=[
+            panel(Say("chart.sats", sats=Sat(stats.sat)), sats, unit=1),
+            panel(Say("chart.cost", fiat=Fiat(stats.minor)), cost, unit=whole),
+        ],
+    )
+    return Attachment(FileForm.CHART, picture.to_json())
+
+
 STATS_COMMANDS = (
     Command(("stats",), (RANGE,), look=look_price, answer=_stats_answer),
-    Command(("chart",), (RANGE,), answer=_chart_answer),
+    Command(("chart",), (RANGE,), answer=_chart_answer, attach=_chart_picture),
 )
 
 

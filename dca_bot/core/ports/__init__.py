@@ -1,11 +1,12 @@
 """The outside parts as the jobs see them: protocols for the adapters, and the values exchanged.
 
-The adapters (`lamassu`, `lnbits`, `nostr`) are handed in, and no job imports an adapter: a
-simulated world can take an adapter's place.
+The adapters (`lamassu`, `lnbits`, `nostr`, `blossom`, `charts`) are handed in, and no job imports an
+adapter: a simulated world can take an adapter's place.
 """
 
 from dca_bot.core.ports.addresses import Addresses, AddressInvoice, LnurlLimits, VerifyAnswer
 from dca_bot.core.ports.clock import Clock, Uptime
+from dca_bot.core.ports.files import Draw, FileServer
 from dca_bot.core.ports.lamassu import (
     NOTHING_KNOWN,
     CashIn,
@@ -51,7 +52,9 @@ __all__ = [
     "Copy",
     "Credit",
     "DmProtocol",
+    "Draw",
     "Export",
+    "FileServer",
     "IncomingMessage",
     "Invoice",
     "KeyKind",

@@ -43,6 +43,7 @@ class OutgoingMessage:
     """A message to send; the same values always make the same rumor.
 
     `expires_at`: when the message is worthless; relays then drop the event (NIP-40).
+    `file`: tags that make a NIP-17 message a file message (kind 15), whose text is the file's URL.
     """
 
     recipient: str
@@ -50,6 +51,7 @@ class OutgoingMessage:
     created_at: datetime
     protocol: DmProtocol
     expires_at: datetime | None = None
+    file: tuple[tuple[str, str], ...] = ()
 
 
 UNHEARD = timedelta(days=2)

@@ -1,5 +1,6 @@
 """Messages to be sent: each leaves, or is given up after a week of tries, and is forgotten 90 days later."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class OutboxMessage:
 
     `expires_at`: when the message is worthless; None: never.
     `taken_beside`: a relay that accepted the message without counting (`core/routing`), '' for none.
+    `file`: for a file message (NIP-17), the tags by which an app opens the file; `text` is its URL.
     """
 
     id: int
@@ -48,6 +50,7 @@ class OutboxMessage:
     tries: int
     expires_at: datetime | None = None
     taken_beside: str = ""
+    file: tuple[tuple[str, str], ...] = ()
 
 
 def write(
@@ -86,6 +89,16 @@ def expire(tx: Tx, message_id: int, expires_at: datetime | None) -> None:
         tx.execute(
             "UPDATE outbox SET expires_at = ? WHERE id = ?", (micros(expires_at), message_id)
         )
+
+
+def attach(tx: Tx, message_id: int, file: tuple[tuple[str, str], ...]) -> None:
+    """Make a message whose text is a URL bring a file, by the tags that open the file."""
+    tx.execute("UPDATE outbox SET file = ? WHERE id = ?", (json.dumps(file), message_id))
+
+
+def delete_file_message(tx: Tx, message_id: int) -> None:
+    """Delete the message of a file that is no more, with the file's key."""
+    tx.execute("DELETE FROM outbox WHERE id = ? AND file <> ''", (message_id,))
 
 
 def open_of(tx: Tx, alarm: str) -> list[int]:
@@ -314,4 +327,5 @@ def _message(row: sqlite3.Row) -> OutboxMessage:
         tries=row["tries"],
         expires_at=instant_or_none(row["expires_at"]),
         taken_beside=row["taken_beside"],
+        file=tuple((name, value) for name, value in json.loads(row["file"] or "[]")),
     )

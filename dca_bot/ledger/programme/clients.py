@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.clients import ClientRole, ClientState, Mode, Notify
+from dca_bot.core.files import FilesWish
 from dca_bot.core.names import skeleton
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.store.database import Tx
@@ -78,6 +79,7 @@ class Client:
     fixed_wanted_at: datetime | None
     balance_minor: int
     owed_sat: int
+    files: FilesWish = FilesWish.OFF
 
 
 def add(
@@ -319,4 +321,5 @@ def _client(row: sqlite3.Row) -> Client:
         fixed_wanted_at=instant_or_none(row["fixed_wanted_at"]),
         balance_minor=row["balance_minor"],
         owed_sat=row["owed_sat"],
+        files=FilesWish(row["files"]),
     )

@@ -227,7 +227,7 @@ async def test_closing_tells_what_waited(maria):
 
 
 async def test_settings_show_how_payouts_are_told(maria):
-    assert (await maria.tell("maria", "settings")).endswith("Messages about payments: one for each")
+    assert "Messages about payments: one for each\n" in await maria.tell("maria", "settings")
     await maria.tell("maria", "NOTIFY Weekly")
     assert "one a week, on Sundays at 19:00" in await maria.tell("maria", "settings")
     assert "set like that already" in await maria.tell("maria", "notify weekly")

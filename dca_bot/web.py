@@ -35,11 +35,15 @@ class NoConnection(NoAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with the whole body; `location` is a redirect's target."""
+    """An answer with the whole body; `location` is a redirect's target.
+
+    `reason`: the words of the header X-Reason, by which file servers (Blossom) explain a refusal.
+    """
 
     status: int
     body: bytes
     location: str = ""
+    reason: str = ""
 
     def json(self) -> Any:
         """Return the body as JSON; None for a body that isn't JSON."""
@@ -95,7 +99,9 @@ async def fetch(
         raise NoConnection(_reason(error)) from error
     except _FAULTS as error:
         raise NoAnswer(_reason(error)) from error
-    return Reply(response.status_code, body, response.headers.get("Location", ""))
+    headers = response.headers
+    reason = _clean_words(headers.get("X-Reason", ""))
+    return Reply(response.status_code, body, headers.get("Location", ""), reason)
 
 
 def _clean_words(text: str) -> str:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dca_bot.lnbits.wire import NoAnswer, fetch, tls_context
+from dca_bot.web import NoAnswer, fetch, tls_context
 
 URL = "https://example.com/"
 

@@ -1,0 +1,1 @@
+"""The adapter to a file server (Blossom)."""

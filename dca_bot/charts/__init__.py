@@ -1,0 +1,1 @@
+"""The adapter to matplotlib, which draws charts in a process of its own."""

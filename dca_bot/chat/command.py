@@ -83,11 +83,21 @@ class Args:
 class Done:
     """The result of a money command: the reply to the sender, and the report to all other operators.
 
-    Without `told_otherwise` the reply is the report too.
+    Without `told_otherwise` the reply is the report too. `counted`: the cash that a batch adds up.
     """
 
     reply: Say
     told_otherwise: Say | None = None
+    counted: "Counted | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Cash of a command, in minor units; `what`: the key of the text that tells the sum of several."""
+
+    what: str
+    minor: int
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class Command(Generic[Seen]):
     an answer. `code_if` limits the code of a command as written to ledgers and messages for which the
     function returns True; else the command as written has only an answer. Plain words always get a code.
     `always_looks`: an answer in place of an effect needs the look too.
+    `numbers`: the numbers that the argument ID means if these are several; None for a single ID.
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `attach` makes a file for a client who wants files, beside an answer; None for nothing to show.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
@@ -135,6 +146,7 @@ class Command(Generic[Seen]):
     apply: Apply[Seen] | None = None
     code_when: Callable[[Args], bool] | None = None
     code_if: Callable[[Tx, Context], bool] | None = None
+    numbers: Callable[[Tx, Args], Sequence[int] | None] | None = None
     attach: Attach | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
@@ -162,10 +174,15 @@ class Command(Generic[Seen]):
         """Return the command with its required parameters: `deposit NAME AMOUNT`."""
         return " ".join([*self.words, *(p.name for p in self.params if not p.optional)])
 
+    @property
+    def passes_on(self) -> bool:
+        """Tell whether the last argument is a text with its line breaks."""
+        return bool(self.params) and self.params[-1].verbatim
+
     def takes(self, count: int) -> bool:
         """Tell whether the command can have `count` words as arguments."""
         required = sum(not param.optional for param in self.params)
-        is_open = bool(self.params) and (self.params[-1].rest or self.params[-1].verbatim)
+        is_open = bool(self.params) and (self.params[-1].rest or self.passes_on)
         return required <= count and (is_open or count <= len(self.params))
 
     def needs_code(self, args: Args) -> bool:

@@ -13,6 +13,8 @@ from datetime import datetime
 
 from dca_bot.chat.admission import Admission, Rejection
 from dca_bot.chat.ask import sharing_time
+from dca_bot.chat.batch_execution import Looked
+from dca_bot.chat.batches import Batch, Found
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.command_sets import command_set_of
 from dca_bot.chat.execution import Execution, Outcome, Step
@@ -84,20 +86,32 @@ class Conversation:
             found = await read_invocations(message, command_set, self._services)
         except CommandRefused as refused:
             found = [refused.say]
-        self._admission.count_further(message.sender, len(found) - 1, self._services.clock.now())
+        commands = sum(len(one.parts) if isinstance(one, Batch) else 1 for one in found)
+        self._admission.count_further(message.sender, commands - 1, self._services.clock.now())
         services = sharing_time(self._services, len(found))
         steps = (self._looked(one, services, is_late=is_late) for one in found)
         return list(await asyncio.gather(*steps))
 
-    async def _looked(
-        self, invocation: Invocation | Say, services: Services, *, is_late: bool
-    ) -> Step:
-        """Run a command's look; a late message's look isn't needed for a change, which is refused anyway.
+    async def _looked(self, found: Found, services: Services, *, is_late: bool) -> Step:
+        """Run the look of a command, or the looks of a batch at once, together as long as one."""
+        match found:
+            case Say():
+                return Step(None, refusal=found)
+            case Batch() if is_late:
+                return Step(found)
+            case Batch(parts):
+                looks = (self._look(part, services, is_late=False) for part in parts)
+                try:
+                    async with asyncio.timeout(services.answer_limit_s):
+                        seen = await asyncio.gather(*looks)
+                except TimeoutError:
+                    return Step(None, refusal=Say("unavailable"))
+                return Step(found, tuple(map(_of_batch, parts, seen)))
+            case _:
+                return await self._look(found, services, is_late=is_late)
 
-        `invocation`: a refusal in place of a line that can't be read.
-        """
-        if isinstance(invocation, Say):
-            return Step(None, refusal=invocation)
+    async def _look(self, invocation: Invocation, services: Services, *, is_late: bool) -> Step:
+        """Run a command's look; a late message's look isn't needed for a change, which is refused anyway."""
         command, args = invocation.command, invocation.args
         if command.look is None or not command.needs_look(args):
             return Step(invocation)
@@ -120,18 +134,20 @@ class Conversation:
         if self._programme.sends_files:
             services.wake_files()
         for step, outcome in zip(steps, outcomes, strict=False):
-            command = step.invocation.command if step.invocation else None
+            found = step.invocation
+            parts = found.parts if isinstance(found, Batch) else (found,)
+            commands = [part.command for part in parts if part is not None]
             _log.info(
                 "message handled sender=%s command=%s outcome=%s",
                 short_id(message.sender),
-                command.name if command else "refused",
+                ",".join(dict.fromkeys(one.name for one in commands)) or "refused",
                 outcome.name,
             )
             if outcome is Outcome.CARRIED_OUT:
                 services.wake_payouts()
             is_done = outcome in (Outcome.ANSWERED, Outcome.CARRIED_OUT)
-            if is_done and command and command.then is not None:
-                command.then(services)
+            for then in {one.then for one in commands if is_done and one.then is not None}:
+                then(services)
 
     def _sender_of(self, message: IncomingMessage) -> Callable[[Tx], Sender | None]:
         now = self._services.clock.now()
@@ -184,3 +200,7 @@ class Conversation:
         if sender is not None and sender.role is not Role.STRANGER:
             key = "failed" if sender.client else "failed_operator"
             await self._close(message, Rejection("failed", Say(key, reference=reference)))
+
+
+def _of_batch(invocation: Invocation, step: Step) -> Looked:
+    return Looked(invocation, step.seen, step.refusal)

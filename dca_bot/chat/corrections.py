@@ -7,6 +7,7 @@ code before is void.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dca_bot.chat.batches import commands_of
 from dca_bot.chat.incoming import Incoming
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.unclear import ask_back
@@ -24,7 +25,7 @@ _KEYS = {
     "NAME": ("name",),
     "DESTINATION": ("destination",),
     "AMOUNT": ("amount", "fiat"),
-    "ID": ("ids", "id"),
+    "ID": ("id",),
 }
 """The arguments of commands that a token of a kind can replace."""
 _CONFIRM = ("deposit", "confirm")
@@ -52,29 +53,34 @@ def corrected(incoming: Incoming) -> Invocation | None:
 
 
 def _code_meant(given: Sequence[_Given], incoming: Incoming) -> Confirmation | None:
-    """Return the only open code; of several, the only code whose command has a name that is given."""
-    codes = list(incoming.codes)
+    """Return the only open code; of several, the only code whose command has a name that is given.
+
+    What is wrong with several commands under a code can't be told.
+    """
+    codes = [one for one in incoming.codes if len(one.command.splitlines()) == 1]
     if len(codes) > 1:
         names = {token.word for kinds, token in given if "NAME" in kinds}
         codes = [one for one in codes if not names.isdisjoint(folded(one.command).split())]
     return codes[0] if len(codes) == 1 else None
 
 
-def with_machine(incoming: Incoming) -> Invocation | None:
-    """Return the confirmation of a deposit with the machine that a message names beside the code."""
+def with_machine(incoming: Incoming) -> list[Invocation]:
+    """Return the confirmations of deposits with the machine that a message names beside the code."""
     line = _only_line(incoming)
     tokens = () if line is None else line.tokens
     code = next(filter(None, (incoming.code(token.raw) for token in tokens)), None)
-    asked = None if code is None else incoming.parse(code.command)
-    if asked is None or asked.command.words != _CONFIRM or asked.args.has("MACHINE"):
-        return None
+    asked = [] if code is None else commands_of(incoming, code)
+    is_open = all(one.command.words == _CONFIRM and not one.args.has("MACHINE") for one in asked)
+    if not asked or not is_open:
+        return []
     beside = [token for token in tokens if incoming.code(token.raw) != code]
     machine = machine_beside(beside, incoming.vocabulary)
     words = [token.word for token in beside]
     is_known = any(one.startswith(folded(machine)) for one in incoming.machines)
     if not machine or not is_known or takes_back(words, incoming.vocabulary, is_note=False):
-        return None
-    return replace(incoming.parse(f"{asked.line} {machine}"), is_plain=True, replaces=code)
+        return []
+    lines = (f"{one.line} {machine}" for one in asked)
+    return [replace(incoming.parse(line), is_plain=True, replaces=code) for line in lines]
 
 
 def _only_line(incoming: Incoming) -> Line | None:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
+from typing import Any
 
-from dca_bot.chat import open_codes
+from dca_bot.chat import codes
 from dca_bot.chat.admission import RateLimit, Ruling
+from dca_bot.chat.batch_execution import run_batch
+from dca_bot.chat.batches import Batch
 from dca_bot.chat.command import Context
 from dca_bot.chat.command_sets import command_set_of
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
@@ -26,12 +29,11 @@ from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.correspondence import command_log, confirmations, files, inbox, questions
 from dca_bot.ledger.programme import clients
-from dca_bot.ledger.store.clock import CODE_LIFE
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import NOTHING, Code, CommandRefused, Say, refuse
+from dca_bot.messages.say import NOTHING, CommandRefused, Say, refuse
 
 
 class Outcome(Enum):
@@ -47,19 +49,22 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """The result of a command: the replies, and the report for the log if the command did something."""
+    """The result of a step: the replies, and each command that did something with its report for the log."""
 
     outcome: Outcome
     replies: tuple[Say, ...]
-    report: Say | None = None
+    reports: tuple[tuple[Invocation, Say], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command of a message, with the result of its look; or the refusal, for a command that can't run."""
+    """A command or batch of a message, with the result of its look; or the refusal, if neither can run.
 
-    invocation: Invocation | None
-    seen: object = None
+    `seen`: the `Looked` commands of a batch.
+    """
+
+    invocation: Invocation | Batch | None
+    seen: Any = None
     refusal: Say = NOTHING
 
 
@@ -105,7 +110,8 @@ class Execution:
             self._step(tx, message, replace(ctx, place=place), step, late)
             for place, step in enumerate(steps)
         ]
-        asks = any(step.invocation and step.invocation.command in ASKING for step in steps)
+        singles = [one.invocation for one in steps if isinstance(one.invocation, Invocation)]
+        asks = any(one.command in ASKING for one in singles)
         if late is None and not asks:
             questions.close(tx, message.sender)
         return outcomes
@@ -113,28 +119,28 @@ class Execution:
     def _step(
         self, tx: Tx, message: IncomingMessage, ctx: Context, step: Step, late: Say | None
     ) -> Outcome:
-        """Carry out one command, log what it did, and write the replies."""
+        """Carry out one command or batch, log what it did, and write the replies."""
         invocation = step.invocation
         if invocation is None:
             result = _Result(Outcome.REFUSED, (step.refusal,))
         else:
             run = partial(self._run, tx, ctx, invocation, step.seen)
             result = _undone_if_refused(tx, lambda: _unless_late(tx, late, invocation, run))
-        if invocation is not None and result.report is not None:
+        for part, report in result.reports:
             command_log.record(
                 tx,
                 actor=ctx.sender,
                 client_id=ctx.client.id if ctx.client else None,
                 message_id=ctx.message_id,
-                command=invocation.command.name,
+                command=part.command.name,
                 # In the operators' language; texts have no secrets in them.
-                done=self.texts.render(result.report, self.programme.language),
+                done=self.texts.render(report, self.programme.language),
                 now=ctx.now,
-                about=log.subjects(tx, invocation.command.name, invocation.args),
+                about=log.subjects(tx, part.command.name, part.args),
             )
         for reply in result.replies:
             self.replies.write(tx, message, reply, ctx.now)
-        if invocation is not None and result.outcome is Outcome.ANSWERED:
+        if isinstance(invocation, Invocation) and result.outcome is Outcome.ANSWERED:
             self._attach(tx, message, ctx, invocation)
         return result.outcome
 
@@ -185,8 +191,12 @@ class Execution:
             notice = Say("notice.phone_clock", name=ctx.client.name, clock=told)
             self.notices.tell_operators(tx, notice, ctx.now)
 
-    def _run(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
+    def _run(self, tx: Tx, ctx: Context, invocation: Invocation | Batch, seen: Any) -> _Result:
         """Prepare an effect, carry an effect out, or answer."""
+        if isinstance(invocation, Batch):
+            done = run_batch(tx, ctx, invocation, seen, self.texts)
+            outcome = Outcome.CARRIED_OUT if done.reports else Outcome.ASKED
+            return _Result(outcome, done.replies, done.reports)
         command, args = invocation.command, invocation.args
         is_plain = invocation.is_plain or invocation.code is not None
         if command.is_coded(tx, ctx, args, is_plain=is_plain):
@@ -203,51 +213,27 @@ class Execution:
         said = command.answer(tx, ctx, invocation.args, seen)
         replies = said if isinstance(said, tuple) else (said,)
         is_logged = tx.total_changes > before and command not in (*GENERAL_COMMANDS, *UNCLEAR)
-        report = Say("lines", lines=replies) if is_logged else None
-        return _Result(Outcome.ANSWERED, replies, report)
+        reports = ((invocation, Say("lines", lines=replies)),) if is_logged else ()
+        return _Result(Outcome.ANSWERED, replies, reports)
 
     def _effect(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
-        """Tell the effect with a code, or carry out the effect that was told with the given code.
-
-        A code is bound to the very words of the effect: where the words have changed, the sender gets a
-        new code.
-        """
-        command, args, code = invocation.command, invocation.args, invocation.code
+        """Tell the effect with a code, or carry out the effect that was told with the given code."""
+        command, args = invocation.command, invocation.args
         assert command.plan is not None
         assert command.apply is not None
         effect = command.plan(tx, ctx, args, seen)
-        language = ctx.client.language if ctx.client else self.programme.language
-        words = self.texts.render(effect, language)
-        good = code and confirmations.find(tx, ctx.sender, code.code, now=ctx.now)
-        if code is not None and (good is None or good.command != code.command):
-            raise refuse("confirm.unknown")
+        words = self.texts.render(effect, codes.reader_of(ctx))
+        good = codes.given(tx, ctx, invocation)
         if good is None or good.effect != words:
             if good is not None and not command.is_coded(tx, ctx, args, is_plain=False):
                 raise refuse("confirm.unknown")  # The question of that code is over.
-            new_code = confirmations.issue(
-                tx,
-                ctx.sender,
-                command=invocation.line,
-                effect=words,
-                now=ctx.now,
-                random=self.services.random,
-            )
-            if invocation.replaces is not None:
-                confirmations.drop(tx, invocation.replaces)
-            code_field = Code(new_code, ctx.now + CODE_LIFE)
-            others = open_codes.waiting(tx, ctx.sender, ctx.now, but=new_code)
-            more = NOTHING if others == NOTHING else Say("confirm.others", codes=others)
-            asked = Say("confirm.asked", effect=effect, code=code_field, open=more)
-            if invocation.replaces is not None:
-                told = Say("confirm.instead", again=asked, old=invocation.replaces.code)
-            else:
-                told = asked if good is None else Say("confirm.effect_changed", again=asked)
-            return _Result(Outcome.ASKED, (told,))
+            asked = codes.ask(tx, ctx, invocation, effect=effect, words=words)
+            return _Result(Outcome.ASKED, (asked,))
         confirmations.use(tx, good, now=ctx.now)
         done = command.apply(tx, ctx, args, seen)
         report = done.told_otherwise or done.reply
         self.notices.money_command(tx, ctx.sender, report, ctx.now)
-        return _Result(Outcome.CARRIED_OUT, (done.reply,), report)
+        return _Result(Outcome.CARRIED_OUT, (done.reply,), ((invocation, report),))
 
 
 def _inbox_name(steps: Sequence[Step]) -> str:
@@ -255,11 +241,13 @@ def _inbox_name(steps: Sequence[Step]) -> str:
     first = steps[0].invocation
     if first is None:
         return "refused"
-    return first.command.name if first.code is None else CONFIRM.name
+    if first.code is not None:
+        return CONFIRM.name
+    return (first.parts[0] if isinstance(first, Batch) else first).command.name
 
 
 def _unless_late(
-    tx: Tx, late: Say | None, invocation: Invocation, step: Callable[[], _Result]
+    tx: Tx, late: Say | None, invocation: Invocation | Batch, step: Callable[[], _Result]
 ) -> _Result:
     """Run a step; raise CommandRefused instead of any change by a late message."""
     if late is None:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.command_sets import COMMAND_WORDS, command_set_of
+from dca_bot.chat.ids import goes_on
 from dca_bot.chat.parsing import Invocation, parse
 from dca_bot.chat.refusals import NOTHING_SAID
 from dca_bot.chat.understanding.normaliser import words_of
@@ -51,8 +52,16 @@ class Incoming:
 
     @property
     def typed(self) -> Invocation | None:
-        """Return the message as a command; None for a message that isn't written as a command."""
-        return self._parsed if isinstance(self._parsed, Invocation) else None
+        """Return the message as a command; None for a message that isn't written as a command.
+
+        `deposit confirm 1 2 3` has numbers where the machine stands: plain words may be written so.
+        """
+        found = self._parsed
+        if not isinstance(found, Invocation):
+            return None
+        machine = found.args.text("MACHINE")
+        is_list = found.command.numbers is not None and goes_on(machine)
+        return None if is_list and folded(machine) not in self.machines else found
 
     @property
     def refused(self) -> Say | None:
@@ -64,9 +73,14 @@ class Incoming:
         """Return the open code that was typed, in any case; None for another text."""
         return next((one for one in self.codes if one.code == typed.upper()), None)
 
+    @property
+    def is_operators(self) -> bool:
+        """Tell whether an operator has written the message."""
+        return bool(self.command_set.of_clients)
+
     def is_for_operators(self) -> bool:
         """Tell whether a client has written a command that only operators have."""
-        if self.command_set.of_clients:
+        if self.is_operators:
             return False
         try:
             parse(self.text, command_set_of(None), self.currency)

@@ -1,7 +1,9 @@
 """Finds the commands of a message: by the words, by a code, or by a yes to the bot's last question."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from dca_bot.chat.batches import Batch, Found, confirmed, joined
 from dca_bot.chat.client.topics import topic_told
 from dca_bot.chat.command import CommandSet
 from dca_bot.chat.corrections import corrected, with_machine
@@ -29,15 +31,13 @@ from dca_bot.chat.understanding.lines import without_courtesy
 from dca_bot.chat.understanding.meaning import Certainty, Intended, Understanding
 from dca_bot.chat.understanding.mood import only_denies, passes_on
 from dca_bot.chat.understanding.normaliser import lines_of
-from dca_bot.chat.understanding.reading import understand
+from dca_bot.chat.understanding.reading import LINES_MAX, understand
 from dca_bot.chat.understanding.topics import topic_of
 from dca_bot.core.destination_text import PAYABLE, read_destination
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.ledger.correspondence.confirmations import Confirmation
-from dca_bot.messages.say import Code, CommandRefused, Say, refuse
+from dca_bot.messages.say import NOTHING, Code, CommandRefused, Say, refuse
 
-COMMANDS_MAX = 8
-"""The commands of a message: each may wait for LNbits."""
 _CODE_LENGTH = 4
 _MACHINE = frozenset({"MACHINE"})
 _CHECKED = frozenset({DESTINATION.name, "MACHINE AMOUNT"}) | _MACHINE
@@ -47,7 +47,7 @@ _WITHDRAW = "withdraw"
 
 async def read_invocations(
     message: IncomingMessage, command_set: CommandSet, services: Services
-) -> list[Invocation | Say]:
+) -> list[Found]:
     """Read a message: its commands in order, and a refusal for each command that can't be carried out.
 
     Raise CommandRefused where nothing of the message can run.
@@ -56,10 +56,19 @@ async def read_invocations(
     incoming = await services.database.read(
         lambda tx: look_up(tx, message, command_set, currency, now)
     )
-    answer = read_answer(message.text, incoming.vocabulary)
-    answered = _answered(incoming, answer) or corrected(incoming) or with_machine(incoming)
+    found = _found(incoming)
+    return await services.database.read(lambda tx: joined(tx, incoming, found))
+
+
+def _found(incoming: Incoming) -> Sequence[Found]:
+    """Read a message, each line for itself."""
+    answer = read_answer(incoming.text, incoming.vocabulary)
+    answered = _answered(incoming, answer) or corrected(incoming)
     if answered is not None:
         return [answered]
+    again = with_machine(incoming)
+    if again:
+        return again
     typed = _as_written(incoming)
     if typed is None:
         return _meant(incoming, answer)
@@ -69,10 +78,10 @@ async def read_invocations(
     # `wallet ana@example.com, please` is read as plain words; otherwise the command's look refuses.
     meant = [one for one in _meant(incoming, answer) if isinstance(one, Invocation)]
     is_read = any(one.args.has(DESTINATION.name) for one in meant)
-    return [*meant] if is_read else [typed]
+    return meant if is_read else [typed]
 
 
-def _answered(incoming: Incoming, answer: Answer) -> Invocation | None:
+def _answered(incoming: Incoming, answer: Answer) -> Invocation | Batch | None:
     """Read an answer to the bot's last question or to a code; None for another message.
 
     A yes never replaces a code. A no to the question leaves the codes open; `cancel` drops everything.
@@ -92,19 +101,18 @@ def _answered(incoming: Incoming, answer: Answer) -> Invocation | None:
     return incoming.parse("cancel") if answer.is_no else None
 
 
-def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
+def _meant(incoming: Incoming, answer: Answer) -> list[Found]:
     """Read a message in plain words, or of several lines."""
     understood = understand(
         _with_codes(incoming), incoming.vocabulary, incoming.names, incoming.machines
     )
-    is_sure = understood.certainty is Certainty.SURE and understood.first.intent != REFUSED
+    is_refused = understood.first.intent == REFUSED and len(understood.intents) == 1
+    is_sure = understood.certainty is Certainty.SURE and not is_refused
     if incoming.codes and not is_sure and answer.is_alone and len(answer.stray) <= _CODE_LENGTH:
         raise _how_to_confirm(incoming)
     named = None if is_sure else _code_among(incoming)
     if named is not None:
         raise _how_to_confirm(incoming, named)
-    if len(understood.intents) > COMMANDS_MAX:
-        raise refuse("unclear.too_many", most=COMMANDS_MAX)
     first = understood.first
     # A number that the reading has left out was meant as an argument: `month 3`. So was `all` in
     # `withdraw ana all`, which isn't what ana has asked for.
@@ -117,10 +125,9 @@ def _meant(incoming: Incoming, answer: Answer) -> list[Invocation | Say]:
     if fixed is not None:
         return [fixed]
     if is_sure:
-        return _all_or_none(incoming, [_invocation(incoming, one) for one in understood.intents])
+        return _all_or_none(incoming, understood.intents)
     if understood.certainty is Certainty.SURE:
-        why, name = first.arguments["why"], first.arguments.get("command", "")
-        return [refusal(str(why), str(name), incoming.command_set, incoming.currency)]
+        return [_refused(incoming, first)]
     return [_asked(incoming, understood)]
 
 
@@ -151,16 +158,36 @@ def _for_client(incoming: Incoming, understood: Understanding) -> Invocation | N
     return offer_contact(incoming.text) if first.intent == CONTACT else None
 
 
-def _all_or_none(incoming: Incoming, found: list[Invocation | Say]) -> list[Invocation | Say]:
+def _all_or_none(incoming: Incoming, intents: Sequence[Intended]) -> list[Found]:
     """Return the commands; only a refusal if one of several can't be read and another changes something."""
-    role = incoming.command_set.role
-    named = [one.command.name for one in found if isinstance(one, Invocation)]
-    is_broken = 0 < len(named) < len(found)
-    is_change = any(changes(role, name) for name in named)
-    return [Say("unclear.lines")] if is_broken and is_change else found
+    found = [
+        _refused(incoming, one) if one.intent == REFUSED else _invocation(incoming, one)
+        for one in intents
+    ]
+    unread = [n for n, one in enumerate(found) if _is_unread(one)]
+    read = (one.intent for n, one in enumerate(intents) if n not in unread)
+    if not unread or not any(changes(incoming.command_set.role, name) for name in read):
+        return found
+    first = found[unread[0]]
+    return [_line_unread(intents[unread[0]].line, first if isinstance(first, Say) else NOTHING)]
 
 
-def _invocation(incoming: Incoming, intended: Intended) -> Invocation | Say:
+def _line_unread(number: int, why: Say = NOTHING) -> Say:
+    """Say which line can't be read; 0 where it isn't a single one of several."""
+    told = Say("unclear.line", n=number) if number else Say("unclear.lines")
+    return Say("lines", lines=(told, why))
+
+
+def _is_unread(one: Found) -> bool:
+    return isinstance(one, Say) or (isinstance(one, Invocation) and one.command.name == NONE)
+
+
+def _refused(incoming: Incoming, intended: Intended) -> Say:
+    why, name = intended.arguments["why"], intended.arguments.get("command", "")
+    return refusal(str(why), str(name), incoming.command_set, incoming.currency)
+
+
+def _invocation(incoming: Incoming, intended: Intended) -> Found:
     """Return a command of a sure reading, or the refusal."""
     name = intended.intent
     if name == THANKS:
@@ -197,12 +224,14 @@ def _refusal(refused: CommandRefused) -> Invocation | Say:
 
 def _asked(incoming: Incoming, understood: Understanding) -> Invocation | Say:
     """Ask back, or name what could be meant."""
-    if len(lines_of(incoming.text)) > 1:  # A yes could mean any of the lines.
-        return Say("unclear.lines")
+    lines, vocabulary = lines_of(incoming.text), incoming.vocabulary
+    if len(lines) > LINES_MAX:
+        return Say("unclear.too_many", most=LINES_MAX)
+    if len(lines) > 1:  # A yes could mean any of the lines.
+        return _line_unread(understood.unread)
     is_named = understood.certainty is Certainty.NONE or len(incoming.text.split()) > 1
     if is_named and incoming.is_for_operators():
         return Say("unknown.nothing")
-    lines, vocabulary = lines_of(incoming.text), incoming.vocabulary
     is_no = bool(lines) and only_denies(lines[0].tokens, vocabulary)
     kept = "" if is_no or incoming.command_set.role == OPERATOR else incoming.text
     if understood.certainty is Certainty.NONE:
@@ -237,12 +266,12 @@ def _as_written(incoming: Incoming) -> Invocation | None:
     return typed if is_whole and "?" not in incoming.text else None
 
 
-def _confirmed(incoming: Incoming, typed: str) -> Invocation:
-    """Return the command to which a typed code is bound; raise CommandRefused for no open code."""
+def _confirmed(incoming: Incoming, typed: str) -> Invocation | Batch:
+    """Return what a typed code is bound to; raise CommandRefused for no open code."""
     found = incoming.code(typed)
     if found is None:
         raise refuse("confirm.unknown")
-    return replace(incoming.parse(found.command), code=found)
+    return confirmed(incoming, found)
 
 
 def _with_codes(incoming: Incoming) -> str:

@@ -23,7 +23,7 @@ ALL, LOW = "all", "low"
 RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
 _NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200
-_NUMBER_MAX = 10**9
+NUMBER_MAX = 10**9
 _PAGE_MAX = 1000
 _NAME = re.compile(r"\w[\w.-]*")
 _NPUB = re.compile(r"(?i)(?:nostr:)?(?:npub|nprofile)1[0-9a-z]{10,}|[0-9a-f]{64}|knock-[0-9a-z]{6}")
@@ -133,15 +133,9 @@ def read_number(text: str, _currency: str) -> int:
     digits = text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
         raise refuse("wrong.number")
-    if not 0 < int(digits) <= _NUMBER_MAX:
+    if not 0 < int(digits) <= NUMBER_MAX:
         raise refuse("wrong.number")
     return int(digits)
-
-
-def read_number_or_name(text: str, currency: str) -> str | int:
-    """Read the number of a deposit, or the name of the client whose deposit is meant."""
-    is_number = text.removeprefix("#")[:1].isdigit()
-    return read_number(text, currency) if is_number else read_name(text, currency)
 
 
 def read_page(text: str, currency: str) -> int:

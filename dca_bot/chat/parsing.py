@@ -72,7 +72,7 @@ def parse(
         shorter = _match(words[: len(command.words) - 1], command_set)
         is_meant = shorter is not None and shorter.takes(len(words) - len(shorter.words))
         command = shorter if shorter is not None and is_meant else command
-    if command.params and command.params[-1].verbatim:
+    if command.passes_on:
         before = len(command.words)
         parts = line.split(maxsplit=before + len(command.params) - 1)
         return Invocation(command, _read(command, parts[before:], command_set, currency), line)

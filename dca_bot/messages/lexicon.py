@@ -105,7 +105,22 @@ def values_named(listed: str) -> Mapping[str, str]:
 @cache
 def words_between_numbers() -> frozenset[str]:
     """Return the words that stand between numbers in some language: `1 y 3`, `1 through 3`."""
-    parts = (("joining", "words"), ("numbers", "through"), ("numbers", "to"))
+    return _words(("joining", "words"), ("numbers", "through"), ("numbers", "to"))
+
+
+@cache
+def words_into() -> frozenset[str]:
+    """Return the words in some language before the machine that cash was put in: the `en` of `en Market`."""
+    return _words(("mood", "into"))
+
+
+@cache
+def words_before_machines() -> frozenset[str]:
+    """Return the words in some language that may stand before a machine's name: `la máquina`."""
+    return _words(("mood", "articles"), ("mood", "machines"))
+
+
+def _words(*parts: tuple[str, str]) -> frozenset[str]:
     lexicons = [load_lexicon(one) for one in LEXICONS]
     return frozenset(
         word

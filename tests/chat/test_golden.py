@@ -30,9 +30,9 @@ LINES = 12
 """How many lines a phone shows at once."""
 LISTS = re.compile(
     r"help|status$|txs|holds|history|export|knocks|deposits|clients|log|fixed$|funds|month"
-    r"|earnings|today|payouts|audit|hold accept|commission$|chart|stats"
+    r"|earnings|today|payouts|audit|hold accept|commission$|chart|stats|receipt|.*\n"
 )
-"""The commands whose replies are lists."""
+"""The commands whose replies are lists, and several commands in a message."""
 TALL = {"client.card", "hold.payout_failed"}
 """A card is a list, and a payment in doubt wants all its facts at once."""
 

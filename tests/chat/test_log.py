@@ -94,6 +94,7 @@ READS = [
     ("maria", "chart"),
     ("maria", "balance"),
     ("maria", "history"),
+    ("maria", "receipt"),
     ("maria", "settings"),
     ("maria", "contact"),
     ("maria", "withdraw"),

@@ -32,9 +32,8 @@ async def test_client_is_told_which_currency_a_limit_is_in(talk):
 async def test_lines_are_commands_in_order(talk):
     await talk.add_client("maria", balance="500")
     await talk.add_client("juan")
-    first, second = await talk.tell_all("op", "deposit maria 100\ndeposit juan 200")
-    assert "Q100.00 for maria." in first
-    assert "Q200.00 for juan." in second
+    first = await talk.tell("op", "deposit maria 100")
+    second = await talk.tell("op", "deposit juan 200")
     assert f"Q100.00 for maria. Reply: confirm {code_in(first)}" in second
     done = await talk.tell_all("op", f"confirm {code_in(second)}\r\n{code_in(first)}\nthanks!")
     assert ["juan" in done[0], "maria" in done[1], len(done)] == [True, True, 2]
@@ -56,7 +55,7 @@ async def test_lines_are_commands_in_order(talk):
 async def test_where_a_line_cannot_be_read_none_that_changes_something_runs(talk, text):
     await talk.add_client("maria", balance="500")
     before = await talk.count("confirmation")
-    assert "so I did nothing" in await talk.tell("op", text)
+    assert "Nothing was done yet: I am not sure about line" in await talk.tell("op", text)
     assert await talk.count("confirmation") == before
     assert (await talk.client("maria")).state == "active"
 
@@ -66,13 +65,13 @@ async def test_a_message_has_eight_commands_at_most(talk):
     assert "at most 8" in await talk.tell("op", "\n".join(["funds", "clients", "holds"] * 3))
 
 
-async def test_lines_that_are_refused_leave_the_others_alone(talk):
+async def test_change_that_is_refused_stops_the_other_changes_alone(talk):
     await talk.add_client("maria", balance="500")
     told = await talk.tell_all("op", "withdraw maria 600\nclients\nclient close maria")
-    assert ["balance is Q500.00" in told[0], "maria" in told[1], "confirm" in told[2]] == [
-        True,
-        True,
-        False,
+    assert "maria" in told[0]
+    assert told[1:] == [
+        "Nothing was done, because of: withdraw maria 600.00\n"
+        "That is more than maria has. The balance is Q500.00."
     ]
 
 

@@ -13,6 +13,7 @@ from dca_bot.messages.render import LANGUAGES, load_texts
 TEXTS = load_texts(programme(()))
 CLIENTS = CommandSet(CLIENT_COMMANDS)
 SAMPLES = {
+    "ID": "1",
     "PAGE": "2",
     "RANGE": "30d",
     "AMOUNT": "1,500.00",

@@ -42,7 +42,7 @@ from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import fixed_runs
 from dca_bot.ledger.distributions.fixed_runs import RunReason
-from dca_bot.ledger.payouts.holds import HoldReason
+from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN
 from dca_bot.ledger.store.database import migrate
 from dca_bot.messages import describe
@@ -202,6 +202,7 @@ TERMS = {
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "form": set(Form) - PAYABLE - {Form.UNKNOWN},
     "job": Guarded,
+    "hold": [*HoldKind],
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),
     "obstacle": Obstacle,

@@ -6,6 +6,7 @@ from dca_bot.chat.client.fixed import FIXED_SAVING, fixed_mode_text
 from dca_bot.chat.client.history import HISTORY
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
+from dca_bot.chat.client.receipts import RECEIPT
 from dca_bot.chat.client.requests import REQUEST_COMMANDS
 from dca_bot.chat.client.savings import SAVINGS_COMMANDS
 from dca_bot.chat.client.stats import STATS_COMMANDS
@@ -103,6 +104,7 @@ CLIENT_COMMANDS = (
     *SAVINGS_COMMANDS,
     PRICE,
     HISTORY,
+    RECEIPT,
     *STATS_COMMANDS,
     Command(("deposits",), answer=_deposits_answer),
     EXPORT,

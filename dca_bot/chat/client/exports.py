@@ -1,64 +1,173 @@
-"""`export`: a client's own account as CSV in the chat."""
+"""`export`: a client's own account as CSV in the chat, for the client's own books or for a tax program."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from dca_bot.chat.command import Args, Attachment, Command, Context, Render
-from dca_bot.chat.params import PAGE, RANGE, start_of
+from dca_bot.chat.params import ALL, PAGE, RANGE_DAYS, Param, month_named, start_of
+from dca_bot.core import tax_csv
+from dca_bot.core.calendar import local_date
 from dca_bot.core.files import FileForm
 from dca_bot.core.market import rate_minor
 from dca_bot.core.money import minor_digits, plain_decimal
-from dca_bot.ledger.reports.statement import CASH_KINDS, StatementLine, statement
+from dca_bot.core.payout import PayoutState
+from dca_bot.core.periods import calendar_period, latest_month
+from dca_bot.core.tax_csv import Kind, Movement, TaxFormat
+from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT, FIXED, FLOW
+from dca_bot.ledger.programme.deposits import DepositState
+from dca_bot.ledger.programme.machine_cash import DEPOSIT, WITHDRAWAL
+from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Moment, Plain, Say, Word
+from dca_bot.messages.say import CommandRefused, Say, Typed, Word, refuse
 
 _RANGE_DEFAULT = "90d"
-MESSAGE_ROWS = 30
+"""Of the client's own books. A tax program needs everything: what was sold cost what was paid for it once."""
+MESSAGE_ROWS = 18
 """The rows of a message; even the longest rows fit."""
 MESSAGES_MAX = 5
 TABLE_ROWS_MAX = 5_000
 """The rows of a table that is sent as a file, the newest."""
+_KINDS = {
+    FLOW: Kind.PURCHASE,
+    FIXED: Kind.PURCHASE,
+    COMMISSION_SPLIT: Kind.INCOME,
+    DEPOSIT: Kind.DEPOSIT,
+    WITHDRAWAL: Kind.WITHDRAWAL,
+}
+_COUNTED_CASH = (DepositState.CONFIRMED, WITHDRAWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An export as typed; `form`: None for the client's own books."""
+
+    form: TaxFormat | None
+    range: str
+    page: int
+
+    @property
+    def again(self) -> str:
+        """Return the command of the next page."""
+        words = ("export", self.form, self.range, str(self.page + 1))
+        return " ".join(word for word in words if word)
 
 
 def _export_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
     """Give the client's account, newest first, in a few messages."""
-    wanted = args.text("RANGE") or _RANGE_DEFAULT
-    since, page_rows = start_of(wanted, ctx.now), MESSAGE_ROWS * MESSAGES_MAX
-    offset = (args.page - 1) * page_rows
-    rows = statement(tx, ctx.me.id, since=since, limit=page_rows + 1, offset=offset)
+    asked = _read(args.text("RANGE").split(), ctx.programme.currency)
+    header, lines = _table(tx, ctx, asked)
+    page_rows = MESSAGE_ROWS * MESSAGES_MAX
+    start = (asked.page - 1) * page_rows
+    rows = lines[start : start + page_rows]
     if not rows:
-        return (Say("export.nothing" if args.page == 1 else "page.beyond"),)
-    currency = ctx.programme.currency
-    lines = [_line(row, minor_digits(currency)) for row in rows[:page_rows]]
-    messages = [lines[at : at + MESSAGE_ROWS] for at in range(0, len(lines), MESSAGE_ROWS)]
-    messages[0].insert(0, Say("export.header", currency=currency))
-    if len(rows) > page_rows:
-        messages[-1].append(Say("export.more", range=wanted, next=args.page + 1))
+        return (Say("export.nothing" if asked.page == 1 else "page.beyond"),)
+    messages = [rows[at : at + MESSAGE_ROWS] for at in range(0, len(rows), MESSAGE_ROWS)]
+    messages[0].insert(0, header)
+    if len(lines) > start + page_rows:
+        messages[-1].append(Say("export.more", command=Typed(asked.again)))
     return tuple(Say("lines", lines=tuple(message)) for message in messages)
 
 
 def _export_table(tx: Tx, ctx: Context, args: Args, render: Render) -> Attachment | None:
     """Give the client's whole account of a range as one table, whatever the page."""
-    since = start_of(args.text("RANGE") or _RANGE_DEFAULT, ctx.now)
-    rows = statement(tx, ctx.me.id, since=since, limit=TABLE_ROWS_MAX, offset=0)
-    if not rows:
+    asked = _read(args.text("RANGE").split(), ctx.programme.currency)
+    header, lines = _table(tx, ctx, asked)
+    if not lines:
         return None
+    text = "\n".join(map(render, (header, *lines[:TABLE_ROWS_MAX]))) + "\n"
+    # With its mark, spreadsheets read UTF-8 as such; a tax program wants its own header first.
+    return Attachment(FileForm.TABLE, text.encode("utf-8" if asked.form else "utf-8-sig"))
+
+
+def _read_range(text: str, currency: str) -> str:
+    """Read a format, a range, a month or year, and a page, each at most once and in any order."""
+    words = [
+        word if calendar_period(word) else month_named(word) or word
+        for word in text.lower().split()
+    ]
+    _read(words, currency)
+    return " ".join(words)
+
+
+EXPORT = Command(
+    ("export",),
+    (Param("RANGE", _read_range, optional=True, rest=True),),
+    answer=_export_answer,
+    attach=_export_table,
+)
+
+
+def _read(words: list[str], currency: str) -> _Asked:
+    forms = [TaxFormat(word) for word in words if word in tuple(TaxFormat)]
+    left = [word for word in words if word not in tuple(TaxFormat)]
+    ranges = [word for word in left if _is_range(word)]
+    pages = [word for word in left if not _is_range(word)]
+    if max(len(forms), len(ranges), len(pages)) > 1:
+        raise refuse("wrong.export")
+    try:
+        page = int(PAGE.read(pages[0], currency)) if pages else 1
+    except CommandRefused:
+        raise refuse("wrong.export") from None
+    form = forms[0] if forms else None
+    return _Asked(form, ranges[0] if ranges else ALL if form else _RANGE_DEFAULT, page)
+
+
+def _is_range(word: str) -> bool:
+    return word in RANGE_DAYS or calendar_period(word) is not None or month_named(word) != ""
+
+
+def _table(tx: Tx, ctx: Context, asked: _Asked) -> tuple[Say, list[Say]]:
+    """Return the header line and the lines of a table, newest first."""
+    since, before = _span(ctx, asked.range)
+    rows = statement(tx, ctx.me.id, since=since, before=before)
     currency = ctx.programme.currency
-    header = Say("export.header", currency=currency)
-    lines = (header, *(_line(row, minor_digits(currency)) for row in rows))
-    # With its mark, spreadsheets read UTF-8 as such.
-    return Attachment(FileForm.TABLE, "\n".join(map(render, lines)).encode("utf-8-sig") + b"\n")
+    if asked.form is None:
+        return Say("export.header", currency=currency), [_line(ctx, row) for row in rows]
+    movements = [_movement(row) for row in rows if _counts(row)]
+    lines = tax_csv.lines(asked.form, movements, currency)
+    header = tax_csv.header(asked.form)
+    return Say("lines", lines=header), [Say("lines", lines=line) for line in lines]
 
 
-EXPORT = Command(("export",), (RANGE, PAGE), answer=_export_answer, attach=_export_table)
+def _span(ctx: Context, range_: str) -> tuple[datetime | None, datetime | None]:
+    if range_ in RANGE_DAYS:
+        return start_of(range_, ctx.now), None
+    zone = ctx.programme.timezone
+    period = calendar_period(range_) or latest_month(range_, local_date(ctx.now, zone))
+    assert period is not None
+    return period.span(zone)
 
 
-def _line(row: StatementLine, digits: int) -> Say:
+def _counts(row: StatementLine) -> bool:
+    """Tell whether a line moved something for good: no pending or voided deposit, no cancelled purchase."""
+    if row.what in CASH_KINDS:
+        return row.state in _COUNTED_CASH
+    return row.state != PayoutState.CANCELLED
+
+
+def _movement(row: StatementLine) -> Movement:
+    return Movement(
+        at=row.at,
+        kind=_KINDS[row.what],
+        minor=row.minor,
+        sat=row.sat,
+        number=row.number,
+        payment_hash=row.payment_hash,
+    )
+
+
+def _line(ctx: Context, row: StatementLine) -> Say:
+    digits = minor_digits(ctx.programme.currency)
     is_priced = row.sat > 0 and row.minor > 0
     is_cash = row.what in CASH_KINDS
     return Say(
         "export.line",
-        at=Plain(Moment(row.at)),
+        at=row.at.astimezone(ctx.programme.timezone).isoformat(timespec="seconds"),
         what=Word("statement", row.what),
         fiat=plain_decimal(row.minor, digits),
         sats="" if is_cash else row.sat,
         price=plain_decimal(rate_minor(row.minor, row.sat), digits) if is_priced else "",
         state=Word("deposit" if is_cash else "own_payout", row.state),
+        receipt="" if is_cash else row.number,
+        hash=row.payment_hash,
     )

@@ -88,6 +88,7 @@ def _history_line(line: HistoryLine, *, has_wallet: bool) -> Say:
         return _commission_line(line, has_wallet=has_wallet)
     return Say(
         "history.line",
+        id=line.number,
         at=Moment(line.at),
         sats=Sat(line.sat),
         fiat=Fiat(line.minor),
@@ -103,9 +104,15 @@ def _payout_state(line: HistoryLine, *, has_wallet: bool) -> Field:
 
 def _commission_line(line: HistoryLine, *, has_wallet: bool) -> Say:
     if line.payout_state == PayoutState.CANCELLED:
-        return Say("history.commission_cancelled", at=Moment(line.at), sats=Sat(line.sat))
+        return Say(
+            "history.commission_cancelled",
+            id=line.number,
+            at=Moment(line.at),
+            sats=Sat(line.sat),
+        )
     return Say(
         "history.commission",
+        id=line.number,
         at=Moment(line.at),
         sats=Sat(line.sat),
         state=_payout_state(line, has_wallet=has_wallet),

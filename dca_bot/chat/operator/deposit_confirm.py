@@ -1,23 +1,20 @@
 """`deposit confirm`: a client's cash is in a machine, so the deposit counts from now on."""
 
-import re
+from functools import partial
 
 from dca_bot.chat.amounts import is_amount_like, take_amount
-from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.command import Args, Command, Context, Counted, Done
+from dca_bot.chat.ids import IDS_MAX, numbers_of, read_ids_or_name
 from dca_bot.chat.operator.find import find_client, find_machine
-from dca_bot.chat.params import Param, read_fiat, read_note, read_number_or_name
-from dca_bot.core.names import folded
+from dca_bot.chat.params import Param, read_fiat, read_note
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
-from dca_bot.messages.lexicon import words_between_numbers
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Moment, Say, Typed, refuse
 
 _SHOWN_MAX = 5
-_IDS = re.compile("[0-9]+(?:[,-][0-9]+)*")
-_AROUND_IDS = "#,;.&+-\u2013\u2014"
 
 
 def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
@@ -38,7 +35,11 @@ def _plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     """Add a pending deposit to the client's balance, and tell the client."""
-    deposit, label = _meant(tx, ctx, args)
+    return confirm(tx, ctx, *_meant(tx, ctx, args))
+
+
+def confirm(tx: Tx, ctx: Context, deposit: Deposit, label: str) -> Done:
+    """Confirm a pending deposit, in the machine of a label, empty for none; tell the client."""
     deposits.confirm(tx, deposit, machine=label or None, now=ctx.now, message_id=ctx.message_id)
     clients.cross_low(tx, [deposit.client_id], ctx.programme.low_deposit_minor)
     client = clients.by_id(tx, deposit.client_id)
@@ -50,21 +51,28 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    return done_carefully(tx, ctx, client, done)
+    what = "batch.in_machine" if label else "batch.counts"
+    counted = Counted(what, deposit.amount_minor, describe.short(label))
+    return done_carefully(tx, ctx, client, done, counted)
+
+
+def _numbers(tx: Tx, args: Args) -> list[int] | None:
+    return numbers_of(args, partial(deposits.pending_between, tx, limit=IDS_MAX + 1))
 
 
 DEPOSIT_CONFIRM = Command(
     ("deposit", "confirm"),
-    (Param("ID", read_number_or_name), Param("MACHINE", read_note, optional=True, rest=True)),
+    (Param("ID", read_ids_or_name), Param("MACHINE", read_note, optional=True, rest=True)),
     plan=_plan,
     apply=_apply,
+    numbers=_numbers,
 )
 
 
-def done_carefully(tx: Tx, ctx: Context, client: Client, done: Say) -> Done:
+def done_carefully(tx: Tx, ctx: Context, client: Client, done: Say, counted: Counted) -> Done:
     """Add the warnings to the report for the other operators; the plan has warned the sender."""
     warnings = obstacles.warnings(tx, ctx.programme, client)
-    return Done(done, told_otherwise=Say("lines", lines=(done, *warnings)))
+    return Done(done, Say("lines", lines=(done, *warnings)), counted)
 
 
 def deposit_of(tx: Tx, deposit_id: int) -> Deposit:
@@ -83,20 +91,10 @@ def _meant(tx: Tx, ctx: Context, args: Args) -> tuple[Deposit, str]:
     """
     wanted = args.text("MACHINE")
     if not isinstance(args.values["ID"], str):
-        _refuse_more_ids(tx, args.number("ID"), wanted)
         return _pending(tx, args.number("ID")), _machine(tx, wanted)
     client = find_client(tx, args.text("ID"))
     amount_minor, words = _amount(tx, wanted, ctx.programme.currency)
     return _only_pending(tx, client, amount_minor, words), _machine(tx, words)
-
-
-def _refuse_more_ids(tx: Tx, first: int, wanted: str) -> None:
-    """Raise CommandRefused for words that go on with the numbers of deposits, and name no machine: `al 3`."""
-    words = [word.strip(_AROUND_IDS) for word in folded(wanted).split()]
-    left = [word for word in words if word and word not in words_between_numbers()]
-    is_more = bool(left) and all(map(_IDS.fullmatch, left))
-    if is_more and not machines.complete(machines.everything(tx), wanted.split())[0]:
-        raise refuse("deposit.one_each", id=first)
 
 
 def _amount(tx: Tx, wanted: str, currency: str) -> tuple[int | None, str]:

@@ -2,42 +2,61 @@
 
 from functools import partial
 
-from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.command import Args, Command, Context, Counted, Done
+from dca_bot.chat.ids import IDS_MAX, numbers_of, read_ids
 from dca_bot.chat.operator.clients import NAME
-from dca_bot.chat.operator.deposit_confirm import DEPOSIT_CONFIRM, deposit_of, done_carefully
-from dca_bot.chat.operator.find import find_client, refuse_second_command
-from dca_bot.chat.params import PAGE, Param, read_fiat, read_note, read_number
+from dca_bot.chat.operator.deposit_confirm import (
+    DEPOSIT_CONFIRM,
+    confirm,
+    deposit_of,
+    done_carefully,
+)
+from dca_bot.chat.operator.find import (
+    Source,
+    find_client,
+    known_machines,
+    read_place,
+    refuse_second_command,
+)
+from dca_bot.chat.params import PAGE, Param, read_fiat, read_note
 from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit, DepositState
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
-from dca_bot.messages.say import NOTHING, Fiat, Field, Say, refuse
+from dca_bot.messages.say import NOTHING, Fiat, Field, Plain, Say, refuse
 
 AMOUNT = Param("AMOUNT", read_fiat)
 NOTE = Param("NOTE", read_note, optional=True, rest=True)
-_ID = Param("ID", read_number)
+_ID = Param("ID", read_ids)
 
 
 def _deposit_plan(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Tell the client and amount of the new deposit."""
-    client = find_client(tx, args.text("NAME"))
-    refuse_second_command(tx, ctx, args.text("NOTE"))
+    """Tell the client and amount of the new deposit, and the machine if the cash is in one already."""
+    client, amount_minor = find_client(tx, args.text("NAME")), args.number("AMOUNT")
+    place = _place(tx, ctx, client, args)
+    key = "deposit.effect" if place.machine is None else "deposit.effect_in"
     effect = Say(
-        "deposit.effect", name=client.name, amount=Fiat(args.number("AMOUNT")), note=_note(args)
+        key,
+        name=client.name,
+        amount=Fiat(amount_minor),
+        machine="" if place.machine is None else describe.short(place.machine.label),
+        note=Say("deposit.note", note=place.more) if place.more else NOTHING,
     )
-    warnings = obstacles.warnings(tx, ctx.programme, client, more_minor=args.number("AMOUNT"))
+    warnings = obstacles.warnings(tx, ctx.programme, client, more_minor=amount_minor)
     return Say("lines", lines=(effect, *warnings))
 
 
 def _deposit_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
-    """Record a pending deposit, and tell the client."""
-    client = find_client(tx, args.text("NAME"))
-    amount_minor = args.number("AMOUNT")
-    note = args.text("NOTE")
-    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=note, now=ctx.now)
+    """Record a deposit, pending unless the cash is in a machine already, and tell the client."""
+    client, amount_minor = find_client(tx, args.text("NAME")), args.number("AMOUNT")
+    place = _place(tx, ctx, client, args)
+    deposit = deposits.add(tx, client.id, amount_minor=amount_minor, note=place.more, now=ctx.now)
+    if place.machine is not None:
+        return confirm(tx, ctx, deposit, place.machine.label)
     ctx.notices.clients.deposit_pending(tx, client, amount_minor, ctx.now)
     done = Say("deposit.done", id=deposit.id, name=client.name, amount=Fiat(amount_minor))
-    return done_carefully(tx, ctx, client, done)
+    return done_carefully(tx, ctx, client, done, Counted("batch.noted", amount_minor))
 
 
 def _void_plan(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
@@ -73,7 +92,11 @@ def _void_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
         amount=Fiat(deposit.amount_minor),
         balance=Fiat(client.balance_minor),
     )
-    return Done(done)
+    return Done(done, counted=Counted("batch.voided", deposit.amount_minor))
+
+
+def _void_numbers(tx: Tx, args: Args) -> list[int] | None:
+    return numbers_of(args, partial(deposits.standing_between, tx, limit=IDS_MAX + 1))
 
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
@@ -93,14 +116,30 @@ def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 DEPOSIT_COMMANDS = (
     Command(("deposit",), (NAME, AMOUNT, NOTE), plan=_deposit_plan, apply=_deposit_apply),
     DEPOSIT_CONFIRM,
-    Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply),
+    Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply, numbers=_void_numbers),
     Command(("deposits",), (PAGE,), answer=_list_answer),
     Command(("deposits", "pending"), (PAGE,), answer=_pending_answer),
 )
 
 
-def _note(args: Args) -> Say:
-    return Say("deposit.note", note=args.text("NOTE")) if args.has("NOTE") else NOTHING
+def _place(tx: Tx, ctx: Context, client: Client, args: Args) -> Source:
+    """Read the machine of `in MACHINE` in the argument NOTE, and the note itself.
+
+    Raise CommandRefused for a name that may be a misspelt machine's.
+    """
+    note = args.text("NOTE")
+    place = read_place(tx, note)
+    if place.doubtful:
+        raise refuse(
+            "deposit.which_machine",
+            name=client.name,
+            amount=Plain(Fiat(args.number("AMOUNT"))),
+            machine=place.doubtful[0].label,
+            machines=known_machines(place.doubtful),
+            note=note,
+        )
+    refuse_second_command(tx, ctx, place.more)
+    return place
 
 
 def _voidable(tx: Tx, args: Args) -> Deposit:

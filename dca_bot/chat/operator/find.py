@@ -13,11 +13,13 @@ from dca_bot.chat.amounts import is_amount_like
 from dca_bot.chat.command import Context
 from dca_bot.chat.params import is_npub
 from dca_bot.core.clients import ClientRole, ClientState
+from dca_bot.core.names import folded
 from dca_bot.errors import DcaBotError
 from dca_bot.ledger.programme import client_names, clients, machines
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.machines import Machine
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages.lexicon import words_before_machines, words_into
 from dca_bot.messages.say import CommandRefused, Say, refuse
 
 _T = TypeVar("_T")
@@ -145,6 +147,20 @@ def read_source(tx: Tx, note: str) -> Source:
     if doubtful:
         return Source(None, note, note, tuple(doubtful))
     return Source(_only(tx, found) if found else None, note, " ".join(words[count:]))
+
+
+def read_place(tx: Tx, note: str) -> Source:
+    """Read the machine behind a word like `in` at the beginning of a note: `in Market`.
+
+    A note that names no known machine there is a note like any other: `in advance`.
+    """
+    first, *words = note.split() or [""]
+    while words and folded(words[0]) in words_before_machines():
+        del words[0]
+    if folded(first) not in words_into():
+        return Source(None, note, note)
+    found = read_source(tx, " ".join(words))
+    return found if found.machine else Source(None, note, note, found.doubtful)
 
 
 def refuse_second_command(tx: Tx, ctx: Context, note: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.command import Args, Command, Context, Counted, Done
 from dca_bot.chat.operator.knocks import described, find_knock, read_npub_or_knock
 from dca_bot.chat.operator.names import refuse_taken_name
 from dca_bot.chat.operator.newcomers import Newcomer, look_newcomer
@@ -41,7 +41,7 @@ def _add_apply(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Done:
     done = Say(
         "client.added_with_deposit", name=client.name, amount=Fiat(amount_minor), id=deposit.id
     )
-    return Done(done)
+    return Done(done, counted=Counted("batch.noted", amount_minor))
 
 
 def _add_answer(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Say:

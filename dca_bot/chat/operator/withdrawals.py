@@ -1,6 +1,6 @@
 """The operators' command `withdraw`: cash back to a client."""
 
-from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.command import Args, Command, Context, Counted, Done
 from dca_bot.chat.operator.clients import NAME
 from dca_bot.chat.operator.deposits import NOTE
 from dca_bot.chat.operator.find import (
@@ -80,7 +80,7 @@ def _apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     ctx.notices.tell_client(tx, client, told, ctx.now)
     ctx.notices.clients.note_low(tx, [client.id], ctx.now, is_cash_back=True)
     done = Say("withdraw.done", name=client.name, amount=Fiat(amount_minor), balance=left)
-    return Done(done)
+    return Done(done, counted=Counted("batch.paid_out", amount_minor))
 
 
 WITHDRAW = Command(

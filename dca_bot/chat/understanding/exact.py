@@ -37,7 +37,6 @@ _SPLIT_ADDRESS = re.compile(r"\S\s+@\S|\S@\s+\S")
 _FIAT = (read_fiat, read_fiat_or_zero)
 _AMOUNTS = (*_FIAT, read_sat, read_percent)
 _WRONG_NAMES = frozenset({"wrong.name_taken_by_command", "wrong.name_scripts"})
-_ID_PARAMS = frozenset({"IDS", "ID"})
 _OPEN_LISTS = {"deposits": "pending", "payouts": "pending", "pause": "all", "resume": "all"}
 """Commands of one word that a word of a list makes a command of two."""
 
@@ -167,7 +166,7 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     assert row is not None
     shown = {param.name for param in row.params}
     left = list(given)
-    if shown & _ID_PARAMS:
+    if "ID" in shown:
         left = joined_ids(left, vocabulary, row)
     if "PAGE" in shown:
         left = left[begins_with(left, vocabulary.values("values", "page"))[1] :]
@@ -176,12 +175,15 @@ def _written(name: str, given: Sequence[Token], vocabulary: Vocabulary) -> list[
     words: list[str] = []
     for param in row.params:
         listed = lists_of_words(name, param)
-        if listed and left:
+        if not listed:
+            words += [token.raw for token in left[:1]]
+            left = left[1:]
+        while listed and left:
             value, used = begins_with(left, vocabulary.values_of(listed))
             words.append(as_written(value, listed) if used else left[0].raw)
             left = left[max(used, 1) :]
-        elif left:
-            words.append(left.pop(0).raw)
+            if not param.rest:
+                break
     return [*words, *(token.raw for token in left)]
 
 

@@ -19,7 +19,6 @@ from dca_bot.messages.say import CommandRefused
 
 _AMOUNTS = ("amount", "fiat", "machine_amount")
 """The arguments that end with an amount."""
-_NUMBERED = frozenset({"id", "ids"})
 _UPPER_BOUNDS = frozenset({"limit", "cap", "mode", "client limit"})
 """Commands for which `at most 50` is 50."""
 
@@ -84,7 +83,7 @@ def _is_unclear(
     """
     is_part = ended(before, _listed("part", vocabulary)) > 0
     is_open = begun(behind, _listed("open", vocabulary)) > 0
-    is_numbered = not first.arguments.keys().isdisjoint(_NUMBERED)
+    is_numbered = "id" in first.arguments
     return is_part or is_open or (not is_numbered and _is_product(before, behind, vocabulary))
 
 

@@ -15,9 +15,7 @@ from dca_bot.chat.command import Command, CommandSet
 from dca_bot.chat.operator.client_views import VIEW
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.chat.params import (
-    ALL,
     PAGE,
-    RANGE_DAYS,
     Param,
     choice,
     read_fiat,
@@ -72,24 +70,11 @@ _MAY_HAVE_AMOUNT = Param("AMOUNT", read_fiat, optional=True)
 _FILTER = Param("FILTER", read_word, optional=True)
 _MAY_HAVE_TEXT = Param("TEXT", read_word, optional=True, verbatim=True)
 _READ_IDS = _matching("wrong.number", _IDS)
-_IDS_PARAM = Param("IDS", _READ_IDS)
-
-
-def _read_ids_or_name(text: str, currency: str) -> str | int:
-    is_list = text[:1].isdigit() or text[:1] == "#" or text.lower() == ALL
-    return _READ_IDS(text, currency) if is_list else read_name(text, currency)
-
-
-_IDS_OR_NAME = Param("IDS", _read_ids_or_name)
+_IDS_PARAM = Param("ID", _READ_IDS)
 _MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
 _NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
-_FORMAT = Param(
-    "RANGE",
-    _matching("wrong.range", _MONTH, "koinly", "cointracker", "ctc", *RANGE_DAYS),
-    optional=True,
-)
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 MONTHS = "month"
@@ -97,6 +82,7 @@ MONTHS = "month"
 _MORE_LISTS = {
     ("message", "NAME"): ("readers",),
     ("history", "PAGE"): (MONTHS,),
+    ("export", "RANGE"): (MONTHS,),
     ("month", "MONTH"): (MONTHS,),
     ("earnings", "RANGE"): (MONTHS, "span"),
     ("txs", _FILTER.name): (MONTHS, "span"),
@@ -106,8 +92,6 @@ _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 
 _PLANNED_CLIENT: tuple[Command[Any], ...] = (
     _CONFIRM,
-    Command(("receipt",), (Param("ID", read_word, optional=True),)),
-    Command(("export",), (_FORMAT, PAGE)),
     Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
     Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
     Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),
@@ -123,12 +107,8 @@ _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
     # The chat takes a machine's name of several words too, which would swallow plain words here.
     Command(("txs",), (_FILTER, PAGE)),
-    Command(
-        ("deposit", "confirm"),
-        (_IDS_OR_NAME, Param("MACHINE", read_note, optional=True, rest=True)),
-    ),
-    Command(("deposit", "void"), (_IDS_PARAM,)),
-    Command(("deposit", "edit"), (Param("ID", _READ_IDS), _AMOUNT)),
+    Command(("deposit", "edit"), (_IDS_PARAM, _AMOUNT)),
+    # The chat takes the beginning of any id too, which would swallow plain words here.
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),
     Command(("broadcast",), (_MAY_HAVE_TEXT,)),

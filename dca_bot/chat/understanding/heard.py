@@ -19,7 +19,7 @@ from dca_bot.chat.understanding.vocabulary import NO_MATCH, Vocabulary
 
 SURE_MIN, MARGIN_MIN, ASK_MIN = 10, 4, 3
 """The points of a sure command, its lead over the next, and the points that are worth a question."""
-_NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "IDS", "PERCENT", "FILTER"})
+_NUMBERS = frozenset({"AMOUNT", "FIAT", "PAGE", "RANGE", "ID", "PERCENT", "FILTER"})
 _COUNTED = "MACHINE AMOUNT"
 _MACHINE = Places(frozenset({"MACHINE", "NAME"}))
 _MACHINE_WORDS_MAX = 4

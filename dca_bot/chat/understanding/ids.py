@@ -47,7 +47,7 @@ def _ids_at(tokens: Sequence[Token], vocabulary: Vocabulary, row: Command[Any]) 
     shown = {param.name for param in row.params}
     joining = vocabulary.list_of("joining", "words")
     through = vocabulary.list_of("numbers", "through")
-    if "IDS" in shown:  # Of a single deposit, `4 a 1600` is an amount.
+    if "AMOUNT" not in shown:  # Of a single deposit, `4 a 1600` is an amount.
         through |= vocabulary.list_of("numbers", "to")
     has_amount = bool(shown & _AMOUNT_PARAMS)
     found, used, sign = "", 0, ""

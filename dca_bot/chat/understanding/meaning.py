@@ -20,12 +20,13 @@ class Certainty(StrEnum):
 class Intended:
     """A command with arguments; amounts are texts in whole units: `1500.00`.
 
-    `is_exact`: written as a command, not in plain words.
+    `is_exact`: written as a command, not in plain words. `line`: which line of several it is.
     """
 
     intent: str
     arguments: Arguments
     is_exact: bool = field(default=False, repr=False, compare=False)
+    line: int = field(default=0, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,14 @@ class Understanding:
 
     `asked`: the likeliest commands, for a question to the sender.
     `nearest`: commands that words of a message not understood belong to.
+    `unread`: the number of the line that isn't understood; 0 where it isn't a single line.
     """
 
     intents: tuple[Intended, ...]
     certainty: Certainty
     asked: tuple[str, ...] = ()
     nearest: tuple[str, ...] = ()
+    unread: int = field(default=0, repr=False, compare=False)
 
     @property
     def first(self) -> Intended:

@@ -6,13 +6,15 @@ Where a line among several can't be read, the message is asked back if any line 
 
 import re
 from collections.abc import Collection, Sequence
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 
 from dca_bot.chat.understanding.answers import is_no
 from dca_bot.chat.understanding.arguments import OPERATOR, Names, is_media
 from dca_bot.chat.understanding.exact import called, names_nobody
 from dca_bot.chat.understanding.examples import examples_of
 from dca_bot.chat.understanding.grammar import lists_of_words, row_of
+from dca_bot.chat.understanding.intents import Effect, intent_of
 from dca_bot.chat.understanding.lines import SOFT, does_change, read_line, without_courtesy
 from dca_bot.chat.understanding.meaning import (
     NOTHING,
@@ -28,7 +30,8 @@ from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.secrets import Secret, find_secret
 from dca_bot.messages.lexicon import load_lexicon
 
-_TOKENS_MAX, _LINES_MAX = 400, 40
+LINES_MAX = 40
+_TOKENS_MAX = 400
 """Bounds on the time that a message takes; a text that is passed on may have more lines."""
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 _ADMIN = re.compile(r"(?i)\badmin")
@@ -62,7 +65,7 @@ def understand(
     passed_on = _passed_on(text, lines, vocabulary, known)
     if passed_on is not None:
         return passed_on
-    if len(lines) > _LINES_MAX:
+    if len(lines) > LINES_MAX:
         return NOTHING
     readings = [read_line(line, vocabulary, known) for line in lines]
     return readings[0] if len(readings) == 1 else _joined(lines, readings, vocabulary)
@@ -119,28 +122,37 @@ def _joined(
     """
     role = vocabulary.role
     is_change = any(does_change(reading, role) for reading in readings)
-    is_denied = any(
-        is_no(without_courtesy(line.tokens, vocabulary, ()), vocabulary) for line in lines
+    stopping = (
+        number
+        for number, (line, reading) in enumerate(zip(lines, readings, strict=True), 1)
+        if is_no(without_courtesy(line.tokens, vocabulary, ()), vocabulary)
+        or _begins_a_sentence(vocabulary, line, reading)
     )
-    if is_change and (
-        is_denied or any(map(partial(_begins_a_sentence, vocabulary), lines, readings))
-    ):
-        return NOTHING
+    if is_change and (stopped := next(stopping, 0)):
+        return replace(NOTHING, unread=stopped)
     pairs: list[tuple[Intended, Understanding]] = []
-    for line, reading in zip(lines, readings, strict=True):
+    for number, (line, reading) in enumerate(zip(lines, readings, strict=True), 1):
         before = pairs[-1][0] if pairs else None
-        if before and before.intent == reading.first.intent and not before.arguments:
+        if before and before.intent == reading.first.intent and _only_names(before, role):
             pairs.pop()
         is_courtesy = not without_courtesy(line.tokens, vocabulary, ())
         if not is_courtesy and (is_change or reading.first.intent not in SOFT):
-            pairs += [(one, reading) for one in reading.intents]
+            pairs += [(replace(one, line=number), reading) for one in reading.intents]
     if not pairs:
         return readings[0]
     intents = tuple(one for one, _ in pairs)
-    doubted = [one for _, one in pairs if one.certainty is not Certainty.SURE]
+    doubted = [pair for pair in pairs if pair[1].certainty is not Certainty.SURE]
     if not doubted:
         return Understanding(intents, Certainty.SURE)
-    return Understanding(intents, Certainty.ASK, doubted[0].asked or (intents[0].intent,))
+    asked = doubted[0][1].asked or (intents[0].intent,)
+    return Understanding(intents, Certainty.ASK, asked, unread=doubted[0][0].line)
+
+
+def _only_names(one: Intended, role: str) -> bool:
+    """Tell whether a line only names a command, for the next line to go on with, with nothing unread."""
+    intent = intent_of(role, one.intent)
+    is_harmless = intent.effect is Effect.TELLS or intent.bare_tells
+    return not one.arguments and (one.is_exact or is_harmless)
 
 
 def _begins_a_sentence(vocabulary: Vocabulary, line: Line, reading: Understanding) -> bool:

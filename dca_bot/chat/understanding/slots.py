@@ -22,12 +22,15 @@ from dca_bot.chat.understanding.machine_words import machine_in, owner_in
 from dca_bot.chat.understanding.values import choose
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import SATS, Mark, mark_of
+from dca_bot.core.tax_csv import TaxFormat
 from dca_bot.messages.say import CommandRefused
 
 _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
 _NUMBERS = frozenset({"AMOUNT", "ID", "NPUB", "MONTH"})
 _NEW_CLIENT = "client add"
-_PLACES = {"FIAT": "AMOUNT", "IDS": "ID", "NEW_NAME": "NAME"}
+_EXPORT = "export"
+_PLACES = {"FIAT": "AMOUNT", "NEW_NAME": "NAME"}
+_NUMBERED = frozenset({"deposit", "hold"})
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
 
@@ -98,6 +101,10 @@ def _find(
     if name == SALES and param.name == "FILTER":
         return take_sales(left, vocabulary)
     lists = lists_of_words(name, param)
+    if name == _EXPORT:
+        form = _form_of(left)
+        range_ = take_month(left) if "MONTH" in places_in(left) else choose(lists, left, vocabulary)
+        return f"{form} {range_}".strip()
     if MONTHS in lists and "MONTH" in places_in(left):
         return take_month(left)
     if MONTHS in lists or list_of_choice(name, param):
@@ -121,13 +128,19 @@ def _taken(param: Param, row: Command[Any], left: list[Said], vocabulary: Vocabu
             return known.token.raw if known else machine_in(left, vocabulary)
         case "MACHINE":
             return take_machine(left, vocabulary)
-        case "IDS":
+        case "ID" if row.words[0] in _NUMBERED:
             owner = owner_in(left, vocabulary) if is_owned else ""
             return owner or take_ids(row, left, vocabulary)
         case name if name == _MACHINE_AMOUNT:
             found = [take("MACHINE", left) or take("NAME", left), take("AMOUNT", left)]
             return " ".join(one.token.raw for one in found if one) if all(found) else ""
     return None
+
+
+def _form_of(left: Sequence[Said]) -> str:
+    """Return the tax program that a line names; empty for none."""
+    forms = tuple(TaxFormat)
+    return next((one.token.word for one in left if one.token.word in forms), "")
 
 
 def _argument(

@@ -146,6 +146,15 @@ def still_open(tx: Tx, *, limit: int = 50, offset: int = 0) -> list[Hold]:
     return [_hold(row) for row in rows]
 
 
+def open_between(tx: Tx, first: int, last: int, *, limit: int) -> list[int]:
+    """Return the numbers of the open holds from a number through another, the lowest first."""
+    rows = tx.execute(
+        "SELECT id FROM hold WHERE closed_at IS NULL AND +id BETWEEN ? AND ? ORDER BY +id LIMIT ?",
+        (first, last, limit),
+    )
+    return [row["id"] for row in rows]
+
+
 def open_reasons(tx: Tx, kind: HoldKind) -> dict[str, str]:
     """Return the reasons of all open holds of a kind, by the id of the held thing."""
     rows = tx.execute("SELECT ref, reason FROM hold WHERE closed_at IS NULL AND kind = ?", (kind,))

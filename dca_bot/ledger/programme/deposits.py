@@ -144,6 +144,16 @@ def pending_of(tx: Tx, client_id: int) -> list[Deposit]:
     return [_deposit(row) for row in rows]
 
 
+def pending_between(tx: Tx, first: int, last: int, *, limit: int) -> list[int]:
+    """Return the numbers of the pending deposits from a number through another, the lowest first."""
+    return _ids(tx, "state = 'pending'", first, last, limit)
+
+
+def standing_between(tx: Tx, first: int, last: int, *, limit: int) -> list[int]:
+    """Return the numbers of the deposits that are not voided, from a number through another."""
+    return _ids(tx, "state <> 'voided'", first, last, limit)
+
+
 def pending_minor(tx: Tx, client_id: int) -> int:
     """Return the sum of a client's pending deposits."""
     row = tx.execute(
@@ -161,6 +171,14 @@ def pending_totals(tx: Tx) -> tuple[int, int]:
         " WHERE state = 'pending'"
     ).fetchone()
     return row["n"], row["minor"]
+
+
+def _ids(tx: Tx, where: str, first: int, last: int, limit: int) -> list[int]:
+    rows = tx.execute(
+        f"SELECT id FROM deposit WHERE {where} AND id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        (first, last, limit),
+    )
+    return [row["id"] for row in rows]
 
 
 def _deposit(row: sqlite3.Row) -> Deposit:

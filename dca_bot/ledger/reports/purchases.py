@@ -77,11 +77,12 @@ def saving_since(tx: Tx, client_id: int) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One share in a client's history; `kind` is the distribution's kind.
+    """One share in a client's history; `kind` is the distribution's kind, `number` the share's own.
 
     `payout_state` is None while the share waits for more shares.
     """
 
+    number: int
     at: datetime
     kind: str
     minor: int
@@ -92,7 +93,7 @@ class HistoryLine:
 def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[HistoryLine]:
     """Return a client's shares, newest first."""
     rows = tx.execute(
-        "SELECT distribution.at, kind, minor, sat, payout.state FROM share"
+        "SELECT share.id, distribution.at, kind, minor, sat, payout.state FROM share"
         " JOIN distribution ON distribution.id = distribution_id"
         " LEFT JOIN payout ON payout.id = payout_id"
         " WHERE share.client_id = ? ORDER BY share.id DESC LIMIT ? OFFSET ?",
@@ -100,6 +101,7 @@ def history(tx: Tx, client_id: int, *, limit: int, offset: int = 0) -> list[Hist
     )
     return [
         HistoryLine(
+            number=row["id"],
             at=instant(row["at"]),
             kind=row["kind"],
             minor=row["minor"],

@@ -104,7 +104,7 @@ def test_exact_amount_beside_other_words_is_exact():
 
 def test_amount_of_a_hold_is_not_multiplied_by_its_number():
     found = understand("hold accept 3 por 500", OPERATOR)
-    assert found.first.arguments == {"ids": "3", "fiat": "500.00"}
+    assert found.first.arguments == {"id": "3", "fiat": "500.00"}
 
 
 def test_rough_count_of_a_machine_is_asked_back():

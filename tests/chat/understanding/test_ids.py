@@ -19,7 +19,7 @@ def read(text):
     "command", ["deposit confirm", "deposit void", "hold accept", "hold ignore"]
 )
 def test_range_has_all_numbers_between(command, to):
-    assert read(f"{command} 1 {to} 3") == (command, {"ids": "1-3"})
+    assert read(f"{command} 1 {to} 3") == (command, {"id": "1-3"})
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ def test_range_has_all_numbers_between(command, to):
     ],
 )
 def test_range_in_plain_words(text):
-    assert read(text) == ("deposit confirm", {"ids": "1-3"})
+    assert read(text) == ("deposit confirm", {"id": "1-3"})
 
 
 def test_range_and_a_number():
-    assert read("deposit confirm 1 al 3 y 5") == ("deposit confirm", {"ids": "1-3,5"})
+    assert read("deposit confirm 1 al 3 y 5") == ("deposit confirm", {"id": "1-3,5"})
     assert read("corregir deposito 4 a 1600") == ("deposit edit", {"id": "4", "amount": "1600.00"})
 
 
@@ -45,8 +45,8 @@ def test_number_behind_an_article_of_many_is_an_amount(text):
 
 
 def test_numbers_behind_an_article_of_many_are_deposits():
-    assert read("confirme los 4 y 5") == ("deposit confirm", {"ids": "4,5"})
-    assert read("ya metí el 4") == ("deposit confirm", {"ids": "4"})
+    assert read("confirme los 4 y 5") == ("deposit confirm", {"id": "4,5"})
+    assert read("ya metí el 4") == ("deposit confirm", {"id": 4})
 
 
 @pytest.mark.parametrize("text", ["confirm everything", "confirma todo", "confirm all deposits"])

@@ -352,11 +352,11 @@ def test_a_question_about_a_change_gets_what_tells_something(text, told):
     [
         ("maria01 1500", "deposit", {"name": "maria01", "amount": "1500.00"}),
         ("deposit 1500 maria01", "deposit", {"name": "maria01", "amount": "1500.00"}),
-        ("deposit confirm 1 2 3 Market", "deposit confirm", {"ids": "1,2,3", "machine": "Market"}),
-        ("deposit confirm 1-5", "deposit confirm", {"ids": "1-5"}),
-        ("confirmar depósitos 4 y 5", "deposit confirm", {"ids": "4,5"}),
+        ("deposit confirm 1 2 3 Market", "deposit confirm", {"id": "1,2,3", "machine": "Market"}),
+        ("deposit confirm 1-5", "deposit confirm", {"id": "1-5"}),
+        ("confirmar depósitos 4 y 5", "deposit confirm", {"id": "4,5"}),
         ("confirm all", "deposit confirm", {}),
-        ("hold accept 1 100", "hold accept", {"ids": "1", "fiat": "100.00"}),
+        ("hold accept 1 100", "hold accept", {"id": "1", "fiat": "100.00"}),
         ("corregir deposito 4 a 1600", "deposit edit", {"id": "4", "amount": "1600.00"}),
         ("topup 0.005 BTC", "topup", {"amount": 500_000}),
         ("topup 500k", "topup", {"amount": 500_000}),
@@ -597,7 +597,7 @@ def test_a_sum_of_a_deposit_is_refused(amount):
 def test_ids_are_joined_by_a_plus():
     assert only(understand("deposit confirm 1 + 3", OPERATOR)) == (
         "deposit confirm",
-        {"ids": "1,3"},
+        {"id": "1,3"},
     )
 
 

@@ -16,7 +16,7 @@ from dca_bot.nostr import giftwrap, nip44
 from dca_bot.nostr.events import event_from, parse_json, verify
 from simulation.faults.fault import Fault
 
-_FIND = "chat.execution.confirmations.find"
+_FIND = "chat.codes.confirmations.find"
 
 
 def _codes_of_anybody(tx: Any, pubkey: str, *, now: Any) -> list[Confirmation]:  # noqa: ARG001

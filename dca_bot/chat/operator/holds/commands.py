@@ -4,20 +4,21 @@ from collections.abc import Mapping
 from functools import partial
 
 from dca_bot.chat.command import Args, Command, Context, Done
+from dca_bot.chat.ids import IDS_MAX, numbers_of, read_ids_or_beginning
 from dca_bot.chat.operator.find import ID_LENGTH_MIN
 from dca_bot.chat.operator.holds.actions import HoldActions, Ruling
 from dca_bot.chat.operator.holds.cash_out import CASH_OUT_ACTIONS
 from dca_bot.chat.operator.holds.changed import CHANGED_ACTIONS
 from dca_bot.chat.operator.holds.payout import PAYOUT_ACTIONS
 from dca_bot.chat.operator.holds.recovery import RECOVERY_ACTIONS
-from dca_bot.chat.params import PAGE, Param, read_fiat, read_word
+from dca_bot.chat.params import PAGE, Param, read_fiat
 from dca_bot.chat.services import Services
 from dca_bot.core.ports import Payment
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.holds import Hold, HoldKind, HoldOutcome
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
-from dca_bot.messages.say import Say, refuse
+from dca_bot.messages.say import Say, Word, refuse
 
 HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
     HoldKind.CASH_OUT: CASH_OUT_ACTIONS,
@@ -28,7 +29,7 @@ HOLD_ACTIONS: Mapping[HoldKind, HoldActions] = {
 """An operator's decisions, by the kind of hold."""
 _PAGE_HOLDS = 5
 """Holds have several lines each."""
-_ID = Param("ID", read_word)
+_ID = Param("ID", read_ids_or_beginning)
 
 
 def _list_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
@@ -81,6 +82,28 @@ def _ignore_apply(tx: Tx, ctx: Context, args: Args, _seen: object) -> Done:
     return done
 
 
+def _numbers(tx: Tx, args: Args) -> list[int] | None:
+    """Return the numbers of several holds, all of one kind and without FIAT; None for a single hold."""
+    typed = args.text("ID")
+    if len(typed) >= ID_LENGTH_MIN and holds.by_ref(tx, typed) is not None:
+        return None  # The beginning of an id can look like a range.
+    found = numbers_of(args, partial(holds.open_between, tx, limit=IDS_MAX + 1))
+    if found is None:
+        return None
+    if args.has("FIAT"):
+        raise refuse("hold.one_part")
+    opened = [hold for number in found if (hold := holds.by_id(tx, number)) is not None]
+    kinds = {kind: [one.id for one in opened if one.kind is kind] for kind in HoldKind}
+    if sum(map(bool, kinds.values())) > 1:
+        lines = tuple(
+            Say("hold.of_kind", kind=Word("hold", kind), ids=", ".join(f"#{one}" for one in ids))
+            for kind, ids in kinds.items()
+            if ids
+        )
+        raise refuse("hold.several_kinds", lines=lines)
+    return found
+
+
 HOLD_COMMANDS = (
     Command(("holds",), (PAGE,), answer=_list_answer),
     Command(
@@ -89,8 +112,9 @@ HOLD_COMMANDS = (
         look=_look,
         plan=_accept_plan,
         apply=_accept_apply,
+        numbers=_numbers,
     ),
-    Command(("hold", "ignore"), (_ID,), plan=_ignore_plan, apply=_ignore_apply),
+    Command(("hold", "ignore"), (_ID,), plan=_ignore_plan, apply=_ignore_apply, numbers=_numbers),
 )
 
 

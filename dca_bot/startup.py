@@ -6,10 +6,11 @@ from datetime import datetime
 from dca_bot.chat.command_sets import COMMAND_WORDS
 from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
 from dca_bot.config import Config
+from dca_bot.core.periods import month_due
 from dca_bot.core.ports import Uptime
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.ledger.correspondence import person_relays
+from dca_bot.ledger.correspondence import person_relays, statements
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.clock import begin_copy
@@ -32,6 +33,8 @@ def begin(
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
+        due = month_due(now, programme.digest_time, programme.timezone)
+        statements.leave_untold(tx, due.month)
         notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)
     tell_of_unclear_names(tx, notices, COMMAND_WORDS, now)
     tell_of_client_operators(tx, notices, programme.operators, now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dca_bot.core.calendar import instant_of
+from dca_bot.core.calendar import instant_of, local_date
 
 TODAY = "today"
 YESTERDAY = "yesterday"
@@ -41,6 +41,11 @@ class Period:
     def is_long(self) -> bool:
         """Tell whether the period is longer than a month: lists show the months, not the days."""
         return self.days > _MONTH_DAYS_MAX
+
+    @property
+    def month(self) -> str:
+        """Return the month of the first date, as commands name months: `2026-03`."""
+        return f"{self.first:%Y-%m}"
 
     def part_of(self, day: date) -> date:
         """Return the date that stands for a date in a list: the date itself, or the first of the month."""
@@ -86,6 +91,13 @@ def month_of(day: date) -> Period:
     first = day.replace(day=1)
     following = (first + 31 * _DAY).replace(day=1)
     return Period(first, following - _DAY)
+
+
+def month_due(now: datetime, at: time, zone: ZoneInfo) -> Period:
+    """Return the newest month whose statement is due: from `at` on the first date after the month."""
+    first = local_date(now, zone).replace(day=1)
+    month = month_of(first - _DAY)
+    return month if instant_of(first, at, zone) <= now else month_of(month.first - _DAY)
 
 
 def last_days(count: int, today: date) -> Period:

@@ -1,9 +1,10 @@
 """Figures on a client's purchases: sums, rates, gain, pace and the next milestone, all exact."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import takewhile
 
 from dca_bot.core.market import value_minor
 
@@ -86,11 +87,22 @@ def weekly_tenths(count: int, span: timedelta) -> int:
 
 def next_milestone(sat: int) -> int:
     """Return the next milestone above a sum of sats: 100k, 250k, 500k, 1M, 2.5M and onwards."""
+    return next(milestone for milestone in _milestones() if milestone > sat)
+
+
+def last_milestone(sat: int) -> int:
+    """Return the last milestone that a sum of sats has reached; 0 before the first.
+
+    >>> last_milestone(249_999)
+    100000
+    """
+    return max(takewhile(lambda milestone: milestone <= sat, _milestones()), default=0)
+
+
+def _milestones() -> Iterator[int]:
     step = _FIRST_MILESTONE_SAT
     while True:
-        for milestone in (step, step * 5 // 2, step * 5):
-            if milestone > sat:
-                return milestone
+        yield from (step, step * 5 // 2, step * 5)
         step *= 10
 
 

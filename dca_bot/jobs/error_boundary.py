@@ -32,6 +32,7 @@ class Guarded(StrEnum):
     MINIMUM = "minimum"
     PAYOUTS = "payouts"
     DIGEST = "digest"
+    STATEMENT = "statement"
     SUMMARY = "summary"
     PAST = "past"
     FIXED = "fixed"

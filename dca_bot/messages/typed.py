@@ -20,6 +20,7 @@ _VALUES = (
     "mode",
     "notify",
     "files",
+    "statements",
     "range",
     _PERIOD,
     "month",

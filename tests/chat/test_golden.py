@@ -66,10 +66,18 @@ async def evening_comes(talk):
     await digests(talk).look_once()
 
 
+async def month_is_over(talk):
+    talk.clock.at += timedelta(days=31)
+    await digests(talk).look_once()
+    talk.clock.at -= timedelta(days=31)
+
+
 HAPPENS = {
     "passes by": passes_by,
     "arrives": lambda talk: arrive(talk, 12_000),
     "evening comes": evening_comes,
+    "a milestone is reached": lambda talk: arrive(talk, 100_000),
+    "a month is over": month_is_over,
     "is held": is_held,
     "payout is held": lambda talk: talk.hold_payout("ceiling_payout"),
     "is used up": is_used_up,

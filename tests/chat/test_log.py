@@ -102,6 +102,7 @@ READS = [
     ("maria", "notify each"),
     ("maria", "files"),
     ("maria", "files off"),
+    ("maria", "statements on"),
     ("maria", "clients"),
     ("maria", "export all"),
     ("op", "export"),

@@ -9,6 +9,7 @@ from dca_bot.chat.client.notify import NOTIFY, notify_how
 from dca_bot.chat.client.receipts import RECEIPT
 from dca_bot.chat.client.requests import REQUEST_COMMANDS
 from dca_bot.chat.client.savings import SAVINGS_COMMANDS
+from dca_bot.chat.client.statements import STATEMENTS, statements_how
 from dca_bot.chat.client.stats import STATS_COMMANDS
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import MAY_HAVE_DESTINATION, look_destination
@@ -46,6 +47,7 @@ def _settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
         language=LanguageName(me.language),
         notify=notify_how(me.notify, ctx.programme),
         files=files_wish(ctx),
+        statements=statements_how(me.statements),
     )
 
 
@@ -124,6 +126,7 @@ CLIENT_COMMANDS = (
     Command(("resume",), answer=_resume_answer),
     NOTIFY,
     FILES,
+    STATEMENTS,
     LANGUAGE,
     *GENERAL_COMMANDS,
 )

@@ -15,14 +15,12 @@ from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.reports.purchases import HistoryLine
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe
+from dca_bot.messages import describe, statement_text
 from dca_bot.messages.say import (
-    NOTHING,
     Day,
     Fiat,
     Field,
     Moment,
-    Rate,
     Sat,
     Say,
     Word,
@@ -54,18 +52,12 @@ HISTORY = Command(
 
 
 def _sums(tx: Tx, ctx: Context, period: Period) -> Say:
-    """Say what was bought in a period: the sum first, then each day of a month or each month of a year."""
-    found = purchases.within(tx, ctx.me.id, period.span(ctx.programme.timezone))
-    bought = found.purchases
-    span = Say("history.span", first=Day(period.first), last=Day(period.last))
-    earned = NOTHING
-    if found.commission_sat:
-        earned = Say("stats.commission", sats=Sat(found.commission_sat))
-    if not bought:
-        return Say("lines", lines=(Say("history.nothing", span=span), earned))
-    minor, sat = sum(one.minor for one in bought), sum(one.sat for one in bought)
-    total = Say("history.sum", span=span, sats=Sat(sat), fiat=Fiat(minor), rate=Rate(minor, sat))
-    return Say("lines", lines=(total, earned, *_parts(ctx, period, bought)))
+    """Say what a period brought: the sums first, then each day of a month or each month of a year."""
+    found, lines = statement_text.sums(tx, ctx.programme, ctx.me, period)
+    if not lines:
+        span = Say("history.span", first=Day(period.first), last=Day(period.last))
+        return Say("history.nothing", span=span)
+    return Say("lines", lines=(*lines, *_parts(ctx, period, found.purchases)))
 
 
 def _parts(ctx: Context, period: Period, bought: Sequence[Purchase]) -> Iterator[Say]:

@@ -42,6 +42,7 @@ _CLIENT = {
     "limit": Intent(Effect.SETTING, "limit", bare_tells=True),
     "notify": Intent(Effect.SETTING, "notify", bare_tells=True),
     "files": Intent(Effect.SETTING, "files", bare_tells=True),
+    "statements": Intent(Effect.SETTING, "statements", bare_tells=True),
     "cap": Intent(Effect.SETTING, "cap", bare_tells=True),
     "pause": Intent(Effect.SETTING),
     "resume": Intent(Effect.SETTING),

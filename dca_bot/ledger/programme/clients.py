@@ -74,6 +74,7 @@ class Client:
     destination: Destination | None
     low_told: str
     notify: Notify
+    statements: str
     created_at: datetime
     key_at: datetime
     fixed_wanted_at: datetime | None
@@ -316,6 +317,7 @@ def _client(row: sqlite3.Row) -> Client:
         destination=destination,
         low_told=row["low_told"],
         notify=Notify(row["notify"]),
+        statements=row["statements"],
         created_at=instant(row["created_at"]),
         key_at=instant(max(row["created_at"], row["key_at"])),
         fixed_wanted_at=instant_or_none(row["fixed_wanted_at"]),

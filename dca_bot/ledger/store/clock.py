@@ -183,6 +183,7 @@ def _pull(tx: Tx, statements: Iterable[str], now: datetime) -> None:
         "top_up": micros(now + TOP_UP_LIFE),
         "knock": micros(now + KNOCK_LIFE),
         "file": micros(now + FILE_LIFE),
+        "month": f"{now.replace(day=1) - timedelta(days=1):%Y-%m}",
     }
     for statement in statements:
         tx.execute(statement, values)
@@ -239,6 +240,8 @@ _PULLED = (
     "UPDATE person SET protocol_at = :now WHERE protocol_at > :now",
     "UPDATE client SET key_at = :now WHERE key_at > :now",
     "UPDATE client SET created_at = :now WHERE created_at > :now",
+    # Statements of months that are not over yet were written while the clock was ahead.
+    "UPDATE client SET statement_month = :month WHERE statement_month > :month",
     "UPDATE client SET missed_told_at = :now WHERE missed_told_at > :now",
     # Counted by the day's ceiling, the grace of a credit, digests and the daily summary.
     "UPDATE payout SET submitted_at = :now WHERE submitted_at > :now",

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from dca_bot.core.calendar import local_date
+from dca_bot.core.clients import Notify
+from dca_bot.core.periods import Period
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import payout_notices
+from dca_bot.ledger.correspondence import payout_notices, statements
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.payouts import owed, unknown_payments
@@ -13,8 +15,9 @@ from dca_bot.ledger.payouts.payout import Payout
 from dca_bot.ledger.programme import clients, commission, deposits
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit
+from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe, forecast_text, obstacles
+from dca_bot.messages import describe, forecast_text, obstacles, statement_text
 from dca_bot.messages.notices.writer import NoticeWriter
 from dca_bot.messages.render import LANGUAGES
 from dca_bot.messages.say import NOTHING, Fiat, LanguageOffer, Rate, Sat, Say
@@ -117,7 +120,9 @@ class ClientNotices:
             tx, payout.attempt.payment_hash
         ):
             payout_notices.leave_untold(tx, payout)
+            self._milestone(tx, payout)
             return
+        self._congratulate(tx, client, payout, now)
         if not payout_notices.arrive(tx, payout, client):
             return
         if payout.is_commission:
@@ -148,6 +153,17 @@ class ClientNotices:
         self._writer.tell_client(tx, client, told, now, urgency=urgency)
         return True
 
+    def statement(self, tx: Tx, client_id: int, month: Period, now: datetime) -> bool:
+        """Tell a client what a month brought; return False for a client who is told nothing of it."""
+        if not statements.take(tx, client_id, month.month):
+            return False
+        client = clients.by_id(tx, client_id)
+        told = statement_text.statement(tx, self._programme, client, month)
+        if told is None:
+            return False
+        self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        return True
+
     def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:
         """Tell clients without a wallet of a missed cash-out; at most once on a local date."""
         for client in missed.of_distribution(tx, distribution_id):
@@ -168,6 +184,25 @@ class ClientNotices:
         for client in readers:
             told = Say("notice.broadcast", text=text)
             self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+
+    def _congratulate(self, tx: Tx, client: Client, payout: Payout, now: datetime) -> None:
+        """Tell a client of a milestone that a payout has reached, unless `notify` is off."""
+        reached_sat = self._milestone(tx, payout)
+        if reached_sat is not None and client.notify is not Notify.OFF:
+            told = Say("notice.milestone", sats=Sat(reached_sat))
+            self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+
+    def _milestone(self, tx: Tx, payout: Payout) -> int | None:
+        """Note the milestone that a payout has reached, and return it in sats; None for no new one."""
+        if payout.is_commission:
+            return None
+        bought_sat = purchases.got(tx, payout.client_id).bought_sat
+        return statements.reach_milestone(
+            tx,
+            payout.client_id,
+            bought_sat=bought_sat,
+            before_sat=max(bought_sat - payout.amount_sat, 0),
+        )
 
     def _tell_missed(self, tx: Tx, client: Client, told: Say, now: datetime) -> None:
         zone, last = self._programme.timezone, missed.told_at(tx, client.id)

@@ -215,8 +215,9 @@ async def test_month_has_its_sum_and_days_and_a_year_its_months(maria):
     assert "72,000 sats for Q600.00" in month[0]
     assert sum("24,000 sats for Q200.00" in line for line in month[1:]) in (1, 3)
     year = (await maria.tell("maria", "history 2026")).splitlines()
-    assert len(year) == 2
-    assert year[1] == "2026-03  72,000 sats for Q600.00 (3 purchases)"
+    assert year[1:3] == ["Deposited: Q1,000.00", "Cash to convert: Q0.00 before, Q400.00 after"]
+    assert len(year) == 4
+    assert year[3] == "2026-03  72,000 sats for Q600.00 (3 purchases)"
     assert (await maria.tell("maria", "history")).count("24,000 sats") == 3
 
 
@@ -226,7 +227,11 @@ async def test_month_leaves_out_what_was_cancelled_and_names_commission_apart(ma
     await maria.do("op", f"payout cancel {(await bought(maria)).id[:8]}")
     told = (await maria.tell("maria", "history 2026-03")).splitlines()
     assert told[0].endswith("nothing was bought.")
-    assert told[1:] == ["Commission besides: 100 sats"]
+    assert told[1:] == [
+        "Commission besides: 100 sats",
+        "Deposited: Q1,000.00",
+        "Cash to convert: Q0.00 before, Q1,000.00 after",
+    ]
 
 
 async def bought(talk):

@@ -329,7 +329,7 @@ def test_each_instant_of_the_schema_is_pulled_back_or_stays_for_a_reason(story):
     columns = story.sql(
         "SELECT tables.name || '.' || columns.name AS name FROM sqlite_schema tables,"
         " pragma_table_info(tables.name) columns WHERE tables.type = 'table'"
-        " AND (columns.name LIKE '%\\_at' ESCAPE '\\' OR columns.name IN ('at', 'since'))"
+        " AND (columns.name LIKE '%\\_at' ESCAPE '\\' OR columns.name IN ('at', 'since', 'statement_month'))"
     )
     pulled = {
         ".".join(re.match(r"UPDATE (\w+) SET (\w+) = ", statement).groups())

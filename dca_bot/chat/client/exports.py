@@ -26,7 +26,7 @@ MESSAGE_ROWS = 18
 """The rows of a message; even the longest rows fit."""
 MESSAGES_MAX = 5
 TABLE_ROWS_MAX = 5_000
-"""The rows of a table that is sent as a file, the newest."""
+"""The rows of a table that is sent as a file; a longer one is read in the chat."""
 _KINDS = {
     FLOW: Kind.PURCHASE,
     FIXED: Kind.PURCHASE,
@@ -69,13 +69,13 @@ def _export_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say
 
 
 def _export_table(tx: Tx, ctx: Context, args: Args, render: Render) -> Attachment | None:
-    """Give the client's whole account of a range as one table, whatever the page."""
+    """Give the whole export of a range as one table, whatever the page."""
     asked = _read(args.text("RANGE").split(), ctx.programme.currency)
     header, lines = _table(tx, ctx, asked)
-    if not lines:
+    if not 0 < len(lines) <= TABLE_ROWS_MAX:
         return None
-    text = "\n".join(map(render, (header, *lines[:TABLE_ROWS_MAX]))) + "\n"
-    # With its mark, spreadsheets read UTF-8 as such; a tax program wants its own header first.
+    text = "".join(f"{render(line)}\n" for line in (header, *lines))
+    # With its mark, spreadsheets read UTF-8 as such; a tax program reads the header to the letter.
     return Attachment(FileForm.TABLE, text.encode("utf-8" if asked.form else "utf-8-sig"))
 
 

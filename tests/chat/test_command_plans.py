@@ -45,6 +45,8 @@ MORE = [
     ("maria", "export"),
     ("maria", "history 2"),
     ("maria", "history 2026-03"),
+    ("maria", "receipt 1"),
+    ("maria", "export koinly 2026"),
     ("maria", "stats 7d"),
     ("maria", "stats all"),
     ("stranger", "hello"),

@@ -22,6 +22,7 @@ from dca_bot.chat.understanding.machine_words import machine_in, owner_in
 from dca_bot.chat.understanding.values import choose
 from dca_bot.chat.understanding.vocabulary import Vocabulary
 from dca_bot.core.currencies import SATS, Mark, mark_of
+from dca_bot.core.periods import calendar_period
 from dca_bot.core.tax_csv import TaxFormat
 from dca_bot.messages.say import CommandRefused
 
@@ -103,7 +104,7 @@ def _find(
     lists = lists_of_words(name, param)
     if name == _EXPORT:
         form = _form_of(left)
-        range_ = take_month(left) if "MONTH" in places_in(left) else choose(lists, left, vocabulary)
+        range_ = _take_calendar(left) or choose(lists, left, vocabulary)
         return f"{form} {range_}".strip()
     if MONTHS in lists and "MONTH" in places_in(left):
         return take_month(left)
@@ -135,6 +136,12 @@ def _taken(param: Param, row: Command[Any], left: list[Said], vocabulary: Vocabu
             found = [take("MACHINE", left) or take("NAME", left), take("AMOUNT", left)]
             return " ".join(one.token.raw for one in found if one) if all(found) else ""
     return None
+
+
+def _take_calendar(left: list[Said]) -> str:
+    """Take a month like `2026-03`, or a year, out of the tokens; empty for none."""
+    places = [n for n, one in enumerate(left) if calendar_period(one.token.word)]
+    return left.pop(places[0]).token.word if places else ""
 
 
 def _form_of(left: Sequence[Said]) -> str:

@@ -74,10 +74,13 @@ class Receipt:
 
 def receipt(tx: Tx, client_id: int, number: int | None) -> Receipt | None:
     """Find a client's share by its number, by default the newest; None if the client has no such share."""
+    if number is None:
+        newest = "SELECT id FROM share WHERE client_id = ? ORDER BY id DESC LIMIT 1"
+        found = tx.execute(newest, (client_id,)).fetchone()
+        number = found["id"] if found is not None else None
+    # Found by the key: the newer shares of the client aren't read.
     row = tx.execute(
-        f"{_SHARE} WHERE share.client_id = ?1 AND (?2 IS NULL OR share.id = ?2)"
-        " ORDER BY share.id DESC LIMIT 1",
-        (client_id, number),
+        f"{_SHARE} WHERE share.id = ? AND share.client_id = ?", (number, client_id)
     ).fetchone()
     return None if row is None else _receipt(row)
 

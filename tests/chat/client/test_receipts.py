@@ -153,6 +153,7 @@ async def test_receipt_shows_the_newest_purchase_with_its_payment(maria):
     told_now = await maria.tell("maria", "receipt")
     assert told_now.startswith("Receipt #1, 2026-03-01 06:00\n16,000 sats for Q133.33 (1 BTC = Q")
     assert told_now.endswith("Payment: on its way")
+    assert part_by_text(told_now, "en") == [16_000, 13_333]
     await maria.bring_to((await maria.payout()).id, "invoice", "submit", "debit")
     payout = await maria.payout()
     await maria.sql("UPDATE payout SET preimage = ? WHERE id = ?", "ab" * 32, payout.id)
@@ -188,6 +189,14 @@ async def test_nobody_sees_the_purchase_of_another(maria):
             seen = await maria.tell(who, f"receipt {number}")
             assert ("You have no purchase with the number" in seen) == (name != who)
             assert ("sats" in seen) == (name == who)
+
+
+async def test_receipt_tells_lamassus_price_of_the_sale(maria):
+    await maria.hold_cash_out("held-one", ticker=Decimal("833000.50"))
+    await maria.do("op", "hold accept 1")
+    lines = (await maria.tell("maria", "receipt")).splitlines()
+    assert "Market price of that moment (Lamassu): 1 BTC = Q833,000.5" in lines
+    assert "Bought with a sale at Market: 24,000 sats for Q200.00" in lines
 
 
 async def test_receipt_of_a_commission_tells_the_percentage(maria):

@@ -30,7 +30,7 @@ LINES = 12
 """How many lines a phone shows at once."""
 LISTS = re.compile(
     r"help|status$|txs|holds|history|export|knocks|deposits|clients|log|fixed$|funds|month"
-    r"|earnings|today|payouts|audit|hold accept|commission$|chart|stats|receipt|.*\n"
+    r"|earnings|today|payouts|audit|hold accept|commission$|chart|stats|receipt|client maria$|.*\n"
 )
 """The commands whose replies are lists, and several commands in a message."""
 TALL = {"client.card", "hold.payout_failed"}
@@ -81,6 +81,9 @@ HAPPENS = {
     "is held": is_held,
     "payout is held": lambda talk: talk.hold_payout("ceiling_payout"),
     "is used up": is_used_up,
+    "settings are as before": lambda talk: talk.sql(
+        "UPDATE client SET language = ?, notify = 'daily'", talk.programme.language
+    ),
     "maria saves": prepare,
     "a sale is unusable": sale_is_unusable,
     "a run was lost": run_was_lost,

@@ -10,7 +10,7 @@ from dca_bot.messages.say import LanguageName, Say, refuse
 
 def _language_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set the client's language, beginning with this answer; without an argument tell the language."""
-    language = args.text(_WHICH.name)
+    language = args.text(LANGUAGE_CHOICE.name)
     if not language:
         present = LanguageName(ctx.me.language)
         return Say("language.shown", language=present, languages=offered())
@@ -26,5 +26,5 @@ def offered() -> tuple[Say, ...]:
     return tuple(Say("language.line", code=code, language=LanguageName(code)) for code in LANGUAGES)
 
 
-_WHICH = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=offered()))
-LANGUAGE = Command(("language",), (_WHICH,), answer=_language_answer)
+LANGUAGE_CHOICE = choice(*LANGUAGES, wrong=lambda: refuse("language.unknown", languages=offered()))
+LANGUAGE = Command(("language",), (LANGUAGE_CHOICE,), answer=_language_answer)

@@ -28,7 +28,7 @@ def notify_how(notify: Notify, programme: Programme) -> Say:
 
 def _notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """Set how often the client is told of payouts; without an argument tell how often."""
-    wanted = args.text(_WHICH.name)
+    wanted = args.text(NOTIFY_CHOICE.name)
     if not wanted:
         return Say("notify.shown", how=notify_how(ctx.me.notify, ctx.programme))
     notify = Notify(wanted)
@@ -43,5 +43,5 @@ def _notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     return Say("notify.done", how=how, waited=told)
 
 
-_WHICH = choice(*_HOW, wrong=lambda: refuse("notify.unknown"))
-NOTIFY = Command(("notify",), (_WHICH,), answer=_notify_answer)
+NOTIFY_CHOICE = choice(*_HOW, wrong=lambda: refuse("notify.unknown"))
+NOTIFY = Command(("notify",), (NOTIFY_CHOICE,), answer=_notify_answer)

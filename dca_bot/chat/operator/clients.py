@@ -34,6 +34,7 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         return view(tx, client, args.text(VIEW.name), args.page)
     got, pending_minor = purchases.got(tx, client.id), deposits.pending_minor(tx, client.id)
     clock = describe.phone_clock(inbox.clock_behind(tx, client.pubkey))
+    note = clients.note(tx, client.id)
     return Say(
         "client.card",
         name=client.name,
@@ -53,6 +54,10 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         reached=reach.of_client(tx, client),
         tasks=tasks_told.of_client(tx, client.id, has_words=True),
         clock=Say("client.phone", clock=clock) if clock != NOTHING else NOTHING,
+        note=Say("client.note", note=note) if note else NOTHING,
+        paid_as=NOTHING
+        if client.paid_as == client.name
+        else Say("client.paid_as", name=client.paid_as),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from dca_bot.core.clients import ClientRole
 from dca_bot.core.names import folded, shape
 from dca_bot.ledger.programme import client_names, commission
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.lexicon import whole_commands
@@ -19,14 +20,19 @@ from dca_bot.messages.notices import Notices
 from dca_bot.messages.say import Say, refuse
 
 
-def refuse_taken_name(tx: Tx, name: str) -> str:
+def refuse_taken_name(tx: Tx, name: str, *, of: Client | None = None) -> str:
     """Return a new name. Raise CommandRefused if the name is taken, or looks like a taken name or a command.
 
-    The name of a recipient whose commission has ended and is paid out is free.
+    The name of a recipient whose commission has ended and is paid out is free. The former name of a renamed
+    client isn't: LNbits' payments have that name. `of`: the client who gets the name, and may keep the look.
     """
     if folded(name) in whole_commands():
         raise refuse("wrong.name_taken_by_command")
-    alike = client_names.alike(tx, name)
+    own = None if of is None else of.id
+    for renamed in client_names.paid_alike(tx, name):
+        if renamed.id != own:
+            raise refuse("client.name_was", was=renamed.paid_as, name=renamed.name)
+    alike = [one for one in client_names.alike(tx, name) if one.id != own]
     for taken in alike:
         if not commission.is_spent(tx, taken):
             if not client_names.exact([taken], name):
@@ -38,6 +44,7 @@ def refuse_taken_name(tx: Tx, name: str) -> str:
             )
             raise refuse(key, name=taken.name)
     others = set(client_names.all_names(tx)) - {one.name for one in alike}
+    others -= set() if of is None else {of.name}
     same_shape = sorted(one for one in others if shape(one) == shape(name))
     if same_shape:
         raise refuse("client.name_alike", name=same_shape[0])

@@ -2,6 +2,7 @@
 
 from dca_bot.chat.general import GENERAL_COMMANDS
 from dca_bot.chat.operator.cash_outs import CASH_OUT_COMMANDS
+from dca_bot.chat.operator.client_settings import CLIENT_SETTINGS
 from dca_bot.chat.operator.clients import CLIENT_MANAGEMENT
 from dca_bot.chat.operator.commission import COMMISSION_COMMANDS
 from dca_bot.chat.operator.deposits import DEPOSIT_COMMANDS
@@ -19,7 +20,7 @@ from dca_bot.chat.operator.withdrawals import WITHDRAW
 from dca_bot.chat.price import PRICE
 
 OPERATOR_GROUPS = {
-    "help.clients": (*CLIENT_MANAGEMENT, KNOCKS),
+    "help.clients": (*CLIENT_MANAGEMENT, *CLIENT_SETTINGS, KNOCKS),
     "help.deposits": (*DEPOSIT_COMMANDS, WITHDRAW),
     "help.machines": MACHINE_COMMANDS,
     "help.cash_outs": (*CASH_OUT_COMMANDS, *HOLD_COMMANDS),

@@ -113,9 +113,20 @@ def places_of(token: Token, before: str, vocabulary: Vocabulary, names: Collecti
     if destination.places:
         return destination
     numbers = _number_places(token, vocabulary)
-    if not numbers and is_operator and _can_be_name(token, before, vocabulary):
+    if not numbers and is_operator and can_be_name(token, before, vocabulary):
         return Places(frozenset({"NAME"}))
     return Places(numbers)
+
+
+def can_be_name(token: Token, before: str, vocabulary: Vocabulary) -> bool:
+    """Tell whether a word that no lexicon has can be a name; `before` is the word before."""
+    if not _NAME.fullmatch(token.raw) or token.word.isdecimal():
+        return False
+    match = vocabulary.match(token.word)
+    if match.words:
+        introduces = vocabulary.list_of("mood", "introducing")
+        return match.is_corrected and (match.is_typo or before in introduces)
+    return not vocabulary.is_known(token.word)
 
 
 def _destination_places(token: Token) -> Places:
@@ -145,13 +156,3 @@ def _number_places(token: Token, vocabulary: Vocabulary) -> frozenset[str]:
 def _has_domain(address: str) -> bool:
     host = address.rpartition("@")[2]
     return "." in host.strip(".") or ":" in host or host == "localhost"
-
-
-def _can_be_name(token: Token, before: str, vocabulary: Vocabulary) -> bool:
-    if not _NAME.fullmatch(token.raw) or token.word.isdecimal():
-        return False
-    match = vocabulary.match(token.word)
-    if match.words:
-        introduces = vocabulary.list_of("mood", "introducing")
-        return match.is_corrected and (match.is_typo or before in introduces)
-    return not vocabulary.is_known(token.word)

@@ -21,7 +21,6 @@ from dca_bot.chat.params import (
     read_fiat,
     read_fiat_or_zero,
     read_name,
-    read_note,
     read_percent,
     read_word,
 )
@@ -72,7 +71,6 @@ _MAY_HAVE_TEXT = Param("TEXT", read_word, optional=True, verbatim=True)
 _READ_IDS = _matching("wrong.number", _IDS)
 _IDS_PARAM = Param("ID", _READ_IDS)
 _MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
-_NOTIFY = choice("each", "daily", "weekly", "off", wrong=lambda: refuse("notify.unknown"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
 _PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
 _LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
@@ -99,12 +97,8 @@ _PLANNED_CLIENT: tuple[Command[Any], ...] = (
 _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     _CONFIRM,
     Command(("language",), (_LANGUAGE,)),
-    Command(("client", "rename"), (_NAME, Param("NEW_NAME", read_name))),
     Command(("client", "mode"), (_NAME, _MODE)),
     Command(("client", "limit"), (_NAME, _AMOUNT)),
-    Command(("client", "language"), (_NAME, _LANGUAGE)),
-    Command(("client", "notify"), (_NAME, _NOTIFY)),
-    Command(("client", "note"), (_NAME, Param("NOTE", read_note, rest=True))),
     # The chat takes a machine's name of several words too, which would swallow plain words here.
     Command(("txs",), (_FILTER, PAGE)),
     Command(("deposit", "edit"), (_IDS_PARAM, _AMOUNT)),

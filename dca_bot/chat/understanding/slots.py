@@ -5,7 +5,13 @@ from typing import Any
 
 from dca_bot.chat.command import Command
 from dca_bot.chat.params import Param, read_sat
-from dca_bot.chat.understanding.arguments import Said, destination_of, places_in, take
+from dca_bot.chat.understanding.arguments import (
+    Said,
+    can_be_name,
+    destination_of,
+    places_in,
+    take,
+)
 from dca_bot.chat.understanding.exact import Refused
 from dca_bot.chat.understanding.filters import SALES, take_machine, take_month, take_sales
 from dca_bot.chat.understanding.grammar import (
@@ -132,6 +138,8 @@ def _taken(param: Param, row: Command[Any], left: list[Said], vocabulary: Vocabu
         case "ID" if row.words[0] in _NUMBERED:
             owner = owner_in(left, vocabulary) if is_owned else ""
             return owner or take_ids(row, left, vocabulary)
+        case "NEW_NAME":
+            return _new_name(left, vocabulary)
         case name if name == _MACHINE_AMOUNT:
             found = [take("MACHINE", left) or take("NAME", left), take("AMOUNT", left)]
             return " ".join(one.token.raw for one in found if one) if all(found) else ""
@@ -148,6 +156,17 @@ def _form_of(left: Sequence[Said]) -> str:
     """Return the tax program that a line names; empty for none."""
     forms = tuple(TaxFormat)
     return next((one.token.word for one in left if one.token.word in forms), "")
+
+
+def _new_name(left: list[Said], vocabulary: Vocabulary) -> str:
+    """Take the only word that can be a name, known or not; empty for none, and for several."""
+    before = ["", *(one.token.word for one in left)]
+    places = [
+        n
+        for n, one in enumerate(left)
+        if "NAME" in one.places.places or can_be_name(one.token, before[n], vocabulary)
+    ]
+    return left.pop(places[0]).token.raw if len(places) == 1 else ""
 
 
 def _argument(

@@ -5,7 +5,9 @@ matplotlib stays in this process, and is gone with it.
 
 import io
 import json
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -64,4 +66,6 @@ def _panel(axis: Axes, panel: dict[str, Any], colour: str, *, is_dark: bool) -> 
 
 
 if __name__ == "__main__":
+    with suppress(OSError):  # A hardened service may not.
+        os.nice(10)
     sys.stdout.buffer.write(draw(json.load(sys.stdin)))

@@ -17,10 +17,10 @@ def painter() -> Draw | None:
     return draw_aside if importlib.util.find_spec("matplotlib") else None
 
 
-async def draw_aside(picture: bytes) -> bytes:
+async def draw_aside(picture: bytes, *, module: str = "dca_bot.charts.draw") -> bytes:
     """Draw a picture (`core/picture`, as JSON) as PNG, 60 seconds at most; raise ChartFailed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dca_bot.charts.draw"),
+        *(sys.executable, "-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

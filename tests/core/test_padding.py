@@ -5,7 +5,7 @@ import io
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dca_bot.core.files import SIZES, FileForm, padded
@@ -36,6 +36,7 @@ def chunks(picture):
     return found
 
 
+@settings(max_examples=30)
 @given(st.integers(1, SIZES[1]).map(lambda n: (TABLE * (n // len(TABLE) + 1))[:n]))
 def test_padded_table_has_one_of_few_sizes_and_the_same_rows(text):
     whole = text.encode()
@@ -46,6 +47,7 @@ def test_padded_table_has_one_of_few_sizes_and_the_same_rows(text):
     ]
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 70_000))
 def test_padded_picture_has_one_of_few_sizes_and_the_same_chunks(length):
     picture = png(bytes(length))

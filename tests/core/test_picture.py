@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dca_bot.core.picture import days, growth, lines
@@ -11,6 +11,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=90)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 90 * 86_400), st.integers(1, 10**9)), max_size=30))
 def test_growth_rises_from_nothing_to_the_whole_sum(amounts):
     points = growth(((START + timedelta(seconds=s), n) for s, n in amounts), start=START, end=END)
@@ -20,6 +21,7 @@ def test_growth_rises_from_nothing_to_the_whole_sum(amounts):
     assert sorted(total for _, total in points) == [total for _, total in points]
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 21 * 10**14), st.sampled_from([1, 100, 1000]))
 def test_lines_are_few_round_and_reach_the_top(top, unit):
     found = lines(top, unit)

@@ -195,6 +195,13 @@ async def test_chart_that_cant_be_drawn_or_is_too_large_is_given_up_at_once(benc
     assert bench.site.asked == []
 
 
+async def test_chart_without_matplotlib_is_given_up_at_once(bench):
+    bench.draw = None
+    await bench.add(FileForm.CHART)
+    await bench.look()
+    assert await bench.rows("file_waiting") == bench.site.asked == []
+
+
 async def test_file_that_the_server_keeps_is_deleted_later(bench):
     await bench.add()
     await bench.look()

@@ -35,6 +35,8 @@ def _files_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     files.set_wish(tx, ctx.me.id, wish)
     if wish is FilesWish.OFF:
         return Say("files.off")
+    if not files.can_get(tx, ctx.sender):
+        return Say("files.older_app")
     return Say("files.on" if ctx.programme.draws_charts else "files.on_tables")
 
 

@@ -46,9 +46,12 @@ class UploadedFile:
 
 def wanted_by(tx: Tx, client: Client) -> bool:
     """Tell whether a client gets files: by the client's own wish, and never over NIP-04."""
-    if client.files is FilesWish.OFF:
-        return False
-    person = inbox.person(tx, client.pubkey)
+    return client.files is not FilesWish.OFF and can_get(tx, client.pubkey)
+
+
+def can_get(tx: Tx, pubkey: str) -> bool:
+    """Tell whether the protocol that a person wrote in last has file messages."""
+    person = inbox.person(tx, pubkey)
     return person is not None and person.protocol is DmProtocol.NIP17
 
 

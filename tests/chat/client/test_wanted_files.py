@@ -81,7 +81,8 @@ async def test_nothing_to_show_brings_no_file(talk):
 
 async def test_older_messages_bring_no_files(maria):
     """NIP-04 has none, and the wish stays for the day the client writes with another app."""
-    await maria.tell("maria", "files on")
+    told = await maria.tell("maria", "files on", protocol=DmProtocol.NIP04)
+    assert "once you write to me with a newer one" in told
     await maria.tell("maria", "chart", protocol=DmProtocol.NIP04)
     assert await waiting(maria) == []
     await maria.tell("maria", "chart")

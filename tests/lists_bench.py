@@ -19,7 +19,7 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent / "chat"))
 
-from scaffold import cash_out_row, open_ledger, without_triggers
+from scaffold import FLOW, cash_out_row, open_ledger, without_triggers
 from talk import START, Talk, make_programme
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
@@ -116,7 +116,7 @@ def add_sales(tx, first: int, last: int) -> None:
         wait = Decision(Verdict.WAIT, Reason.NOT_FINAL, at)
         cash_outs.record(tx, row, wait, state="waiting", reason="", now=at)
         amounts = Amounts(24_000, 20_000, 1_000)
-        flow_mode.distribute(tx, row.id, amounts, at=at, now=at, flow_enabled=True)
+        flow_mode.distribute(tx, row.id, amounts, at=at, now=at, rules=FLOW)
 
 
 def add_holds(tx) -> None:

@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo
 
 from dca_bot.core.cash_out import Action, CashOut
 from dca_bot.core.ports import DmProtocol
-from dca_bot.core.programme import FixedModeRules, Programme
+from dca_bot.core.programme import FixedModeRules, FlowModeRules, Programme
 from dca_bot.ledger.audit.findings import Finding
 from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.messages import describe
 from dca_bot.messages.render import Texts, load_texts
+
+FLOW = FlowModeRules(enabled=True, timezone=ZoneInfo("America/Guatemala"))
+"""The rules of flow mode of `programme`."""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-from scaffold import open_ledger
+from scaffold import FLOW, open_ledger
 
 from dca_bot.app import run_jobs
 from dca_bot.config import Config
@@ -367,7 +367,7 @@ def bring_payout(tx):
         tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW
     )
     amounts = Amounts(12_000, 10_000, 0)
-    flow_mode.distribute(tx, "1", amounts, at=NOW, now=NOW, flow_enabled=True)
+    flow_mode.distribute(tx, "1", amounts, at=NOW, now=NOW, rules=FLOW)
     invoice = Invoice("lnbc1", "a" * 64, 12_000_000, NOW + timedelta(hours=1))
     paid = Payment(invoice.payment_hash, -12_000_000, 0, PaymentStatus.SUCCESS, None)
     for step, about in (

@@ -19,7 +19,7 @@ import pytest
 from lamassu_server import LamassuServer
 from ledger.old_ledgers import put_old_ledger
 from postgres_process import PASSWORD, READER
-from scaffold import ledger_of, without_triggers
+from scaffold import FLOW, ledger_of, without_triggers
 
 from dca_bot import __version__
 from dca_bot.config import load_config
@@ -187,7 +187,7 @@ def share_out(tx):
     unread = dict.fromkeys(CashOut.__dataclass_fields__)
     cash_out = CashOut(**{**unread, "id": "cash-out", "device_id": "machine", "created_at": NOW})
     cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=NOW)
-    flow_mode.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, flow_enabled=True)
+    flow_mode.distribute(tx, "cash-out", amounts, at=NOW, now=NOW, rules=FLOW)
 
 
 @pytest.fixture

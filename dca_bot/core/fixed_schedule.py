@@ -7,7 +7,7 @@ the limits of a period's dates to the period's limit.
 
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,20 @@ def run_by_hand(now: datetime, timezone: ZoneInfo) -> Run:
     local = now.astimezone(timezone)
     run_id = f"{PREFIX}{local.isoformat(timespec='seconds')}"
     return Run(id=run_id, day=local.date(), at=now, number=1, count=1)
+
+
+def run_to_settle(client_id: int, now: datetime, timezone: ZoneInfo) -> Run:
+    """Return the run that an operator starts for one client over the whole balance.
+
+    The id has the client's number behind the time: a run by hand of the same second is another run.
+    """
+    by_hand = run_by_hand(now, timezone)
+    return replace(by_hand, id=f"{by_hand.id}{_SETTLES}{client_id}")
+
+
+def is_settling(run_id: str) -> bool:
+    """Tell whether the run of this id gave one client's whole balance."""
+    return _SETTLES in run_id
 
 
 def is_by_hand(run_id: str) -> bool:
@@ -148,6 +162,7 @@ def amounts(run: Run, clients: Iterable[FixedClient], ceiling_minor: int) -> dic
     return {id_: minor for id_, minor in wanted.items() if minor > 0}
 
 
+_SETTLES = ":settles:"
 _WEEK_DAYS = 7
 _MONTH_DAYS_LEAST = 28
 _AHEAD_DAYS = 4

@@ -9,6 +9,14 @@ from dca_bot.core.ports import DmProtocol
 
 
 @dataclass(frozen=True, slots=True)
+class FlowModeRules:
+    """Whether clients take part in cash-outs; `timezone`: whose local dates the clients' caps are for."""
+
+    enabled: bool
+    timezone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
 class FixedModeRules:
     """When fixed mode buys, how much at most, and at which rate.
 
@@ -50,6 +58,11 @@ class Programme:
     summary_time: time
     sends_files: bool = False
     draws_charts: bool = False
+
+    @property
+    def flow(self) -> FlowModeRules:
+        """Return the rules of flow mode."""
+        return FlowModeRules(self.flow_enabled, self.timezone)
 
     @property
     def ceilings(self) -> Ceilings:

@@ -30,10 +30,14 @@ class Ticker:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price that fixed mode may buy at, in whole units of the currency; `source`: _LNBITS or _LAMASSU."""
+    """A price that fixed mode may buy at, in whole units of the currency; `source`: _LNBITS or _LAMASSU.
+
+    `margin_bp`: the part of the fiat that the operator keeps, in basis points.
+    """
 
     price: Decimal
     source: str
+    margin_bp: int = 0
 
 
 class RateProblem(StrEnum):
@@ -93,7 +97,7 @@ def choose_rate(
         apart = abs(Fraction(lnbits) - Fraction(fresh.price))
         if apart * 100 > rules.deviation_percent_max * Fraction(fresh.price):
             return RateProblem.TOO_FAR
-    return Quote(price, rules.rate_source)
+    return Quote(price, rules.rate_source, rules.margin_bp)
 
 
 def round_price(price: Decimal) -> int:

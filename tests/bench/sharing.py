@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from here import Here
-from scaffold import cash_out_row, open_ledger
+from scaffold import FLOW, cash_out_row, open_ledger
 
 from bench.spending import Sample, Spent, cpu_sample, spent
 from bench.whole_ledger import filled
@@ -58,7 +58,7 @@ async def _shared_out(data: Path, count: int) -> AsyncIterator[tuple[Sample, Sam
             assert await _next_cash_out(bare, amounts) == id_
 
             def distribute(tx: Tx, id_: str = id_) -> None:
-                given = flow_mode.distribute(tx, id_, amounts, at=_NOW, now=_NOW, flow_enabled=True)
+                given = flow_mode.distribute(tx, id_, amounts, at=_NOW, now=_NOW, rules=FLOW)
                 assert len(given.shares) == count
 
             statements = await _rehearse(bare, distribute)
@@ -90,7 +90,7 @@ async def _next_cash_out(database: Database, amounts: Amounts) -> str:
 
 async def _read(database: Database, amounts: Amounts) -> Spent:
     with spent() as took:
-        await database.read(lambda tx: flow_mode.work_out(tx, amounts, at=_NOW, flow_enabled=True))
+        await database.read(lambda tx: flow_mode.work_out(tx, amounts, at=_NOW, rules=FLOW))
     return took
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 
 from beginnings import Beginning
-from scaffold import cash_out_row, in_english, programme
+from scaffold import FLOW, cash_out_row, in_english, programme
 
 from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.services import Services
@@ -381,7 +381,7 @@ class Talk:
             now = self.clock.now()
             cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
             flow_mode.distribute(
-                tx, id_, Amounts(sat, fiat_minor, 1_000), at=now, now=now, flow_enabled=True
+                tx, id_, Amounts(sat, fiat_minor, 1_000), at=now, now=now, rules=FLOW
             )
             return distributions.by_id(tx, id_)
 

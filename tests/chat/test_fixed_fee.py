@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from scaffold import cash_out_row
+from scaffold import FLOW, cash_out_row
 from talk import code_in
 
 from dca_bot.core.cash_out import Action
@@ -83,7 +83,7 @@ async def test_sale_whose_machine_reported_something_else_says_so(talk):
     def work(tx):
         decision = decide(row, currency="GTQ", now=now)
         cash_outs.record(tx, row, decision, state="waiting", reason="", now=now)
-        flow_mode.distribute(tx, SALE, decision.amounts, at=now, now=now, flow_enabled=True)
+        flow_mode.distribute(tx, SALE, decision.amounts, at=now, now=now, rules=FLOW)
         return [cash_outs.tell_report(tx, SALE, minor, now=now) for minor in (44_500, 1)]
 
     assert await talk.database.transact(work) == [True, False]

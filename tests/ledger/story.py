@@ -2,10 +2,11 @@
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from here import at_once, open_here
-from scaffold import cash_out_row, in_english, open_ledger
+from scaffold import FLOW, cash_out_row, in_english, open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.ceilings import Ceilings
@@ -175,7 +176,7 @@ class Story:
             Amounts(sat, minor, commission_sat),
             at=at or self.now,
             now=self.now,
-            flow_enabled=flow,
+            rules=replace(FLOW, enabled=flow),
         )
         return self.read(distributions.by_id, id_)
 

@@ -75,6 +75,10 @@ def split(commission_sat, percents_bp):
     return {name: sat for name, sat in zip(names, parts, strict=False) if sat}
 
 
+def guatemalan_date(at):
+    return (at - timedelta(hours=6)).date()
+
+
 class LedgerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
@@ -122,11 +126,17 @@ class LedgerMachine(RuleBasedStateMachine):
             self.confirm_deposit(max(self.deposits))
         self.story.later(hours=2)
 
-    @rule(data=st.data(), what=st.sampled_from(["resume", "resume", "add", "pause", "close"]))
+    @rule(
+        data=st.data(), what=st.sampled_from(["resume", "resume", "add", "cap", "pause", "close"])
+    )
     def people_change(self, data, what):
         if what == "add":
             min_sat = data.draw(st.sampled_from([1, 1, 50, 400]))
             self.add_client(data.draw(st.sampled_from(NAMES)), min_sat)
+        elif what == "cap":
+            id_, cap = self.pick(data, self.clients), data.draw(st.none() | st.integers(1, 400))
+            self.story.do(clients.set_flow_cap, id_, cap)
+            self.clients[id_]["cap"] = cap
         else:
             state = {"pause": "paused", "resume": "active", "close": "closed"}[what]
             self.move_client(self.pick(data, self.clients), state)
@@ -308,9 +318,22 @@ class LedgerMachine(RuleBasedStateMachine):
                 and deposit["state"] == "confirmed"
                 and deposit["at"] > at
             )
-            if client["state"] == "active" and client["balance"] - after > 0:
-                balances[id_] = client["balance"] - after
+            counted = client["balance"] - after
+            if client.get("cap") is not None:
+                counted = min(counted, max(0, client["cap"] - self.given(client["key"], at)))
+            if client["state"] == "active" and counted > 0:
+                balances[id_] = counted
         return balances
+
+    def given(self, key, at):
+        """The fiat of a key's standing shares of the cash-outs of a date."""
+        return sum(
+            share["minor"]
+            for share in self.shares
+            if self.clients[share["client"]]["key"] == key
+            and guatemalan_date(share["at"]) == guatemalan_date(at)
+            and self.payouts.get(share["payout"], {"state": ""})["state"] != "CANCELLED"
+        )
 
     # Payouts
 

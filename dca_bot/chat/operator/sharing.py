@@ -28,7 +28,7 @@ def planned(
     Raise CommandRefused while the bot is paused, or before LNbits' payments were compared with the ledger.
     """
     refuse_for_now(tx, ctx)
-    allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
+    allotment = flow_mode.work_out(tx, amounts, at=at, rules=ctx.programme.flow)
     return {
         "fiat": Fiat(amounts.principal_minor),
         "sats": Sat(amounts.principal_sat),
@@ -51,7 +51,7 @@ def planned_shares(
     tx: Tx, ctx: Context, amounts: Amounts, at: datetime
 ) -> dict[str, tuple[int, int]]:
     """Work out the shares as of now: (fiat in minor units, sats) by the case-folded name at LNbits."""
-    allotment = flow_mode.work_out(tx, amounts, at=at, flow_enabled=ctx.programme.flow_enabled)
+    allotment = flow_mode.work_out(tx, amounts, at=at, rules=ctx.programme.flow)
     return {
         clients.by_id(tx, one.id).paid_as.casefold(): (one.minor, one.sat)
         for one in allotment.shares
@@ -70,7 +70,7 @@ def share_out(tx: Tx, ctx: Context, cash_out_id: str, amounts: Amounts, at: date
         amounts,
         at=at,
         now=ctx.now,
-        flow_enabled=ctx.programme.flow_enabled,
+        rules=ctx.programme.flow,
         message_id=ctx.message_id,
     )
     ctx.notices.clients.note_low(tx, given.client_ids, ctx.now)

@@ -111,7 +111,7 @@ class Recorder:
             decision.amounts,
             at=decision.at,
             now=now,
-            flow_enabled=self.programme.flow_enabled,
+            rules=self.programme.flow,
         )
         holds.close(tx, HoldKind.CASH_OUT, cash_out.id, outcome=HoldOutcome.BY_ITSELF, now=now)
         self.notices.clients.note_low(tx, given.client_ids, now)

@@ -5,13 +5,16 @@ same transaction or not at all.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
-from dca_bot.core.fixed_schedule import FixedClient, Run, amounts
+from dca_bot.core.clients import LimitPeriod
+from dca_bot.core.fixed_schedule import FixedClient, Run, amounts, limit_of
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.rate import Quote
 from dca_bot.ledger.distributions import distributions, fixed_runs
 from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.accounts import TREASURY, Cause
 from dca_bot.ledger.store.database import Tx
 
@@ -20,11 +23,11 @@ def fixed_clients(tx: Tx, day: date, *, only_id: int | None = None) -> list[Fixe
     """Return the clients who take part in fixed mode at present, with the fiat given on the date already.
 
     `only_id`: the client to read alone. Shares of cancelled payouts count too: a date never gives a client
-    more than the daily limit.
+    more than the date's limit.
     """
     only, values = ("", ()) if only_id is None else (" AND id = ?", (only_id,))
     rows = tx.execute(
-        "SELECT id, fixed_limit_minor, balance_minor,"
+        "SELECT id, fixed_limit_minor, fixed_period, balance_minor,"
         " (SELECT coalesce(sum(minor), 0) FROM share JOIN client same ON same.id = client_id"
         "   WHERE same.pubkey = participant.pubkey AND day = ?) AS given_minor"
         f" FROM participant WHERE mode = 'fixed'{only} ORDER BY id",
@@ -33,7 +36,7 @@ def fixed_clients(tx: Tx, day: date, *, only_id: int | None = None) -> list[Fixe
     return [
         FixedClient(
             id=row["id"],
-            limit_minor=row["fixed_limit_minor"],
+            limit_minor=limit_of(day, row["fixed_limit_minor"], LimitPeriod(row["fixed_period"])),
             balance_minor=row["balance_minor"],
             given_minor=row["given_minor"],
         )
@@ -58,7 +61,9 @@ def work_out(
         assert not wanted, "a run that gives needs a rate"
         return []
     coin = coin_minor(quote.price, currency)
-    bought = {id_: bought_sat(minor, coin) for id_, minor in wanted.items()}
+    bought = {
+        id_: bought_sat(minor, coin, margin_bp=quote.margin_bp) for id_, minor in wanted.items()
+    }
     return [Share(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
 
 
@@ -79,6 +84,32 @@ def carry_out(
     shares = work_out(tx, run, quote, ceiling_minor=ceiling_minor, currency=currency)
     fixed_runs.note_done(tx, run, quote, clients=len(shares), ceiling_minor=ceiling_minor, now=now)
     return _give(tx, run, shares, now=now, message_id=message_id) if shares else None
+
+
+def work_out_settling(client: Client, quote: Quote, *, currency: str) -> Share:
+    """Work out the share of a client whose whole balance becomes sats, perhaps 0 sats; record nothing."""
+    minor = client.balance_minor
+    return Share(client.id, minor=minor, sat=bought_sat(minor, coin_minor(quote.price, currency)))
+
+
+def settle(
+    tx: Tx,
+    client: Client,
+    run: Run,
+    quote: Quote,
+    *,
+    currency: str,
+    now: datetime,
+    message_id: str,
+) -> Distribution[Share]:
+    """Carry out a run of one client over the whole balance, without limits and without the quote's margin.
+
+    Raise StateChanged if the run is done already.
+    """
+    share = work_out_settling(client, quote, currency=currency)
+    whole = replace(quote, margin_bp=0)
+    fixed_runs.note_done(tx, run, whole, clients=1, settles_client=client.id, now=now)
+    return _give(tx, run, [share], now=now, message_id=message_id)
 
 
 def _give(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from dca_bot.core.fixed_schedule import PREFIX, Run, day_of
+from dca_bot.core.fixed_schedule import PREFIX, Run, day_of, is_settling
 from dca_bot.core.rate import Quote, RateProblem
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions.distributions import Distribution, Share
@@ -40,7 +40,10 @@ PutOff = RunReason | HoldReason | RateProblem
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run in the ledger. `minor` and `sat`: the sums that the run gave to `clients` clients."""
+    """A run in the ledger. `minor` and `sat`: the sums that the run gave to `clients` clients.
+
+    `settled`: the name of the client whose whole balance the run gave; empty for other runs.
+    """
 
     id: str
     due_at: datetime
@@ -51,6 +54,7 @@ class RecordedRun:
     clients: int
     minor: int
     sat: int
+    settled: str
     reason_said: str = ""
 
     def is_open(self, now: datetime) -> bool:
@@ -59,14 +63,26 @@ class RecordedRun:
 
 
 def note_done(
-    tx: Tx, run: Run, quote: Quote | None, *, clients: int, ceiling_minor: int, now: datetime
+    tx: Tx,
+    run: Run,
+    quote: Quote | None,
+    *,
+    clients: int,
+    ceiling_minor: int | None = None,
+    settles_client: int | None = None,
+    now: datetime,
 ) -> None:
-    """Record a run as done, with rate and number of clients; raise StateChanged unless the run is open."""
+    """Record a run as done, with rate and number of clients; raise StateChanged unless the run is open.
+
+    `settles_client`: whose whole balance the run gives; such a run has no `ceiling_minor`.
+    """
     done = tx.execute(
-        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, clients,"
-        " ceiling_minor) VALUES (:id, :day, :due, 'done', :now, :price, :source, :clients, :ceiling)"
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, price, price_source, margin_bp, clients,"
+        " ceiling_minor, settles_client)"
+        " VALUES (:id, :day, :due, 'done', :now, :price, :source, :margin, :clients, :ceiling, :settles)"
         " ON CONFLICT (id) DO UPDATE SET state = 'done', reason = '', reason_said = '', changed_at = :now,"
-        " price = :price, price_source = :source, clients = :clients, ceiling_minor = :ceiling"
+        " price = :price, price_source = :source, margin_bp = :margin, clients = :clients,"
+        " ceiling_minor = :ceiling"
         f" WHERE {_OPEN}",
         {
             "id": run.id,
@@ -77,6 +93,8 @@ def note_done(
             "source": quote.source if quote else None,
             "clients": clients,
             "ceiling": ceiling_minor,
+            "margin": quote.margin_bp if quote else None,
+            "settles": settles_client,
         },
     )
     if done.rowcount != 1:
@@ -85,11 +103,12 @@ def note_done(
 
 def record_recovered(tx: Tx, given: Distribution[Share], *, clients: int, now: datetime) -> None:
     """Record as done a run that a restored ledger knows from LNbits' payments alone."""
+    settled = given.client_ids[0] if is_settling(given.id) else None
     tx.execute(
-        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients)"
-        " VALUES (?1, ?2, ?3, 'done', ?4, ?5) ON CONFLICT (id) DO UPDATE"
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, settles_client)"
+        " VALUES (?1, ?2, ?3, 'done', ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE"
         " SET state = 'done', reason = '', reason_said = '', changed_at = ?4, clients = ?5",
-        (given.id, day_of(given.id), micros(given.at), micros(now), clients),
+        (given.id, day_of(given.id), micros(given.at), micros(now), clients, settled),
     )
 
 
@@ -186,8 +205,10 @@ def _runs(
     tx: Tx, where: str, values: Sequence[str], *, order: str = _NEWEST, limit: int = 10_000
 ) -> list[RecordedRun]:
     rows = tx.execute(
-        "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat"
+        "SELECT fixed_run.*, coalesce(principal_minor, 0) AS minor, coalesce(principal_sat, 0) AS sat,"
+        " coalesce(client.name, '') AS settled"
         " FROM fixed_run LEFT JOIN distribution USING (id)"
+        " LEFT JOIN client ON client.id = settles_client"
         f" WHERE {where} ORDER BY {order} LIMIT {limit}",
         values,
     )
@@ -205,5 +226,6 @@ def _recorded(row: sqlite3.Row) -> RecordedRun:
         clients=row["clients"] or 0,
         minor=row["minor"],
         sat=row["sat"],
+        settled=row["settled"],
         reason_said=row["reason_said"],
     )

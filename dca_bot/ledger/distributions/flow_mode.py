@@ -8,10 +8,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import starmap
+from zoneinfo import ZoneInfo
 
 from dca_bot.core.allotment import Allotment, allot
+from dca_bot.core.calendar import local_date
 from dca_bot.core.cash_out import Amounts
 from dca_bot.core.commission import Split, split_commission
+from dca_bot.core.periods import Period
+from dca_bot.core.programme import FlowModeRules
 from dca_bot.ledger.distributions import cash_outs, distributions, missed
 from dca_bot.ledger.distributions.distributions import (
     COMMISSION_SPLIT,
@@ -21,32 +25,38 @@ from dca_bot.ledger.distributions.distributions import (
 )
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import commission
+from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.commission import CommissionVersion
 from dca_bot.ledger.store.accounts import COMMISSION, MACHINE, OPERATOR, Cause, Move
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
 
-def eligible(tx: Tx, at: datetime) -> dict[int, int]:
-    """Return the balance as of `at`, in minor units, of each client who takes part in flow mode.
+def eligible(tx: Tx, at: datetime, zone: ZoneInfo) -> dict[int, int]:
+    """Return the balance that counts, in minor units, of each client who takes part in flow mode.
 
-    As of `at`: without the standing deposits confirmed after `at`. Clients with 0 are left out.
+    The balance as of `at` is the balance without the standing deposits confirmed after `at`. A cap counts for
+    the local date of `at` in `zone`. Clients with 0 are left out.
     """
     # One row with all balances: of thousands of rows, fetching takes as long as finding.
-    ids, balances = tx.execute(
-        "SELECT json_group_array(id), json_group_array(balance_minor"
-        " - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
-        "   WHERE client_id = participant.id AND confirmed_at > ? AND state = 'confirmed'))"
-        " FROM participant WHERE mode = 'flow'",
-        (micros(at),),
-    ).fetchone()
+    ids, balances = tx.execute(_COUNTED, (micros(at), *_date_of(at, zone))).fetchone()
     found = zip(json.loads(ids), json.loads(balances), strict=True)
     return {client_id: minor for client_id, minor in found if minor > 0}
 
 
-def work_out(tx: Tx, amounts: Amounts, *, at: datetime, flow_enabled: bool) -> Allotment[int]:
+def cap_left(tx: Tx, client: Client, at: datetime, zone: ZoneInfo) -> int | None:
+    """Return what a client's cap leaves of the local date of `at`, at least 0; None without a cap."""
+    if client.flow_cap_minor is None:
+        return None
+    given_minor = tx.execute(
+        f"SELECT {_given('?1')}", (client.pubkey, *_date_of(at, zone))
+    ).fetchone()[0]
+    return max(0, client.flow_cap_minor - int(given_minor))
+
+
+def work_out(tx: Tx, amounts: Amounts, *, at: datetime, rules: FlowModeRules) -> Allotment[int]:
     """Work out each client's share of a cash-out's principal, by the clients' ids; record nothing."""
-    balances = eligible(tx, at) if flow_enabled else {}
+    balances = eligible(tx, at, rules.timezone) if rules.enabled else {}
     return allot(amounts.principal_sat, amounts.principal_minor, balances)
 
 
@@ -66,7 +76,7 @@ def distribute(
     *,
     at: datetime,
     now: datetime,
-    flow_enabled: bool,
+    rules: FlowModeRules,
     message_id: str | None = None,
 ) -> Distribution[Share]:
     """Distribute a recorded cash-out; return the distribution of its principal.
@@ -80,7 +90,7 @@ def distribute(
         amounts,
         at=at,
         now=now,
-        flow_enabled=flow_enabled,
+        rules=rules,
         message_id=message_id,
     )
 
@@ -92,7 +102,7 @@ def give(
     *,
     at: datetime,
     now: datetime,
-    flow_enabled: bool,
+    rules: FlowModeRules,
     message_id: str | None = None,
 ) -> Distribution[Share]:
     """Give the clients and recipients the shares of a cash-out.
@@ -100,7 +110,7 @@ def give(
     The same transaction has recorded the cash-out as distributed. Raise sqlite3.IntegrityError if the
     shares are given already.
     """
-    allotment = work_out(tx, amounts, at=at, flow_enabled=flow_enabled)
+    allotment = work_out(tx, amounts, at=at, rules=rules)
     shares = list(starmap(Share, allotment.shares))
     cause = Cause(distribution_id=cash_out_id, message_id=message_id)
     given = record(
@@ -113,7 +123,7 @@ def give(
         cause=cause,
         now=now,
     )
-    if flow_enabled:
+    if rules.enabled:
         missed.record(tx, cash_out_id, missed.would_miss(tx, at))
     distributions.plan_payouts(tx, given, now=now)
     give_commission(tx, given, now=now, message_id=message_id)
@@ -205,3 +215,34 @@ def _split(
     ]
     is_same = all(one.can_pay(given.get(one.client_name.casefold())) for one in known)
     return split if is_same else None
+
+
+def _date_of(at: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    """Return when the local date of an instant begins, and when the next one does."""
+    day = local_date(at, zone)
+    first, after = Period(day, day).span(zone)
+    return micros(first), micros(after)
+
+
+def _given(pubkey: str) -> str:
+    """Return SQL for the fiat of a person's standing shares of cash-outs from ?2 on and before ?3.
+
+    A person's closed clients count too; shares of cancelled payouts don't. `pubkey`: SQL for the key.
+    """
+    return (
+        "(SELECT coalesce(sum(minor), 0) FROM client AS same"
+        " CROSS JOIN distribution AS given ON at >= ?2 AND at < ?3 AND given.kind = 'flow'"
+        " CROSS JOIN share ON distribution_id = given.id AND share.client_id = same.id"
+        " LEFT JOIN payout ON payout.id = payout_id"
+        f" WHERE same.pubkey = {pubkey} AND payout.state IS NOT 'CANCELLED')"
+    )
+
+
+_COUNTED = (
+    "SELECT json_group_array(id), json_group_array("
+    f"  iif(flow_cap_minor IS NULL, minor, min(minor, flow_cap_minor - {_given('taker.pubkey')})))"
+    " FROM (SELECT id, pubkey, flow_cap_minor, balance_minor"
+    "   - (SELECT coalesce(sum(amount_minor), 0) FROM deposit"
+    "     WHERE client_id = participant.id AND confirmed_at > ?1 AND state = 'confirmed') AS minor"
+    "   FROM participant WHERE mode = 'flow') AS taker"
+)

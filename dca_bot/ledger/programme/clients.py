@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dca_bot.core.clients import ClientRole, ClientState, Mode, Notify
+from dca_bot.core.clients import ClientRole, ClientState, LimitPeriod, Mode, Notify
 from dca_bot.core.files import FilesWish
 from dca_bot.core.names import skeleton
 from dca_bot.errors import Changed, StateChanged
@@ -58,8 +58,10 @@ class Client:
     """A client or recipient in the ledger. `owed_sat`: distributed and not yet paid.
 
     `key_at`: since when the client has the present key. `fixed_wanted_at`: when the client chose fixed mode
-    and a daily limit was missing. `role`: RECIPIENT for somebody who gets commission only. `paid_as`: the
-    name in LNbits' payments, which a new name doesn't change.
+    and a limit was missing. `fixed_limit_minor`: fixed mode's limit for a `fixed_period`, 0 for none.
+    `flow_cap_minor`: what cash-outs take of the client on a local date at most, None without a cap. `role`:
+    RECIPIENT for somebody who gets commission only. `paid_as`: the name in LNbits'
+    payments, which a new name doesn't change.
     """
 
     id: int
@@ -70,6 +72,8 @@ class Client:
     state: ClientState
     mode: Mode
     fixed_limit_minor: int
+    fixed_period: LimitPeriod
+    flow_cap_minor: int | None
     language: str
     destination: Destination | None
     low_told: str
@@ -216,13 +220,23 @@ def set_mode(tx: Tx, client_id: int, mode: Mode) -> None:
 
 
 def want_fixed(tx: Tx, client_id: int, *, now: datetime) -> None:
-    """Record that a client wants fixed mode; fixed mode begins with a daily limit."""
+    """Record that a client wants fixed mode; fixed mode begins with a limit."""
     tx.execute("UPDATE client SET fixed_wanted_at = ? WHERE id = ?", (micros(now), client_id))
 
 
-def set_fixed_limit(tx: Tx, client_id: int, limit_minor: int) -> None:
-    """Set a client's daily limit of fixed mode, from the next run on."""
-    tx.execute("UPDATE client SET fixed_limit_minor = ? WHERE id = ?", (limit_minor, client_id))
+def set_fixed_limit(
+    tx: Tx, client_id: int, limit_minor: int, period: LimitPeriod = LimitPeriod.DAILY
+) -> None:
+    """Set a client's limit of fixed mode, from the next run on."""
+    tx.execute(
+        "UPDATE client SET fixed_limit_minor = ?, fixed_period = ? WHERE id = ?",
+        (limit_minor, period, client_id),
+    )
+
+
+def set_flow_cap(tx: Tx, client_id: int, cap_minor: int | None) -> None:
+    """Set what cash-outs take of a client on a local date at most, from the next on; None: no cap."""
+    tx.execute("UPDATE client SET flow_cap_minor = ? WHERE id = ?", (cap_minor, client_id))
 
 
 def set_language(tx: Tx, client_id: int, language: str) -> None:
@@ -313,6 +327,8 @@ def _client(row: sqlite3.Row) -> Client:
         state=ClientState(row["state"]),
         mode=Mode(row["mode"]),
         fixed_limit_minor=row["fixed_limit_minor"],
+        fixed_period=LimitPeriod(row["fixed_period"]),
+        flow_cap_minor=row["flow_cap_minor"],
         language=row["language"],
         destination=destination,
         low_told=row["low_told"],

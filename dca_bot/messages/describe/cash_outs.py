@@ -80,9 +80,15 @@ def fixed_run(one: RecordedRun) -> Say:
     return Say(
         "fixed.line",
         at=Moment(one.due_at),
-        by_hand=Say("fixed.by_hand") if is_by_hand(one.id) else NOTHING,
+        by_hand=_whose(one),
         what=_run_result(one),
     )
+
+
+def _whose(one: RecordedRun) -> Say:
+    if one.settled:
+        return Say("fixed.settled", name=one.settled)
+    return Say("fixed.by_hand") if is_by_hand(one.id) else NOTHING
 
 
 def _run_result(one: RecordedRun) -> Say:

@@ -20,6 +20,7 @@ from ingest_bench import (
     cash_out,
 )
 from payout_bench import OPERATOR
+from scaffold import FLOW
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.change import MISSING_MAX, missing
@@ -189,7 +190,7 @@ async def test_accepted_part_is_compared_with_the_row_that_was_accepted(make_ing
     part = replace(found.amounts, principal_minor=20_000, principal_sat=25_000)
 
     def accept(tx):
-        flow_mode.distribute(tx, "a", part, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, "a", part, at=NOW, now=NOW, rules=FLOW)
         holds.close(tx, "cash-out", "a", outcome="accepted", now=NOW)
 
     await bench.database.transact(accept)
@@ -310,7 +311,7 @@ async def test_cash_out_that_never_was_in_lamassu_is_not_missing(make_ingest):
         row = cash_out("by-hand", NOW - HOUR)
         decision = decide(row, currency="GTQ", now=NOW)
         cash_outs.record(tx, row, decision, state="waiting", reason="", now=NOW)
-        flow_mode.distribute(tx, row.id, decision.amounts, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, row.id, decision.amounts, at=NOW, now=NOW, rules=FLOW)
 
     await bench.database.transact(add_by_hand)
     await bench.poll()

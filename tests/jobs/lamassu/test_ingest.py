@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ingest_bench import DAY, HOUR, MINUTE, NEVER_PAID, NOW, START_AT, UNCONFIRMED, cash_out
+from scaffold import FLOW
 from test_half_translated import ONLY_ENGLISH, words
 
 from dca_bot.core.cash_out import Action
@@ -459,7 +460,7 @@ async def test_accepted_part_of_a_hold_is_not_reported_as_changed(make_bench):
     found = await bench.database.read(lambda tx: cash_outs.by_prefix(tx, "a"))
 
     def accept(tx):
-        flow_mode.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, flow_enabled=True)
+        flow_mode.distribute(tx, "a", found[0].amounts, at=NOW, now=NOW, rules=FLOW)
         holds.close(tx, "cash-out", "a", outcome="accepted", now=NOW)
 
     await bench.database.transact(accept)

@@ -29,6 +29,7 @@ from ingest_bench import (
     Server,
     cash_out,
 )
+from scaffold import FLOW
 
 from dca_bot.core.cash_out import Action
 from dca_bot.core.change import MISSING_MAX
@@ -375,7 +376,7 @@ def rule(tx, hold, now, *, is_accepted):
     found = cash_outs.by_id(tx, hold.ref)
     is_accepted = is_accepted and found.amounts is not None
     if hold.kind is HoldKind.CASH_OUT and is_accepted:
-        flow_mode.distribute(tx, hold.ref, found.amounts, at=found.at, now=now, flow_enabled=True)
+        flow_mode.distribute(tx, hold.ref, found.amounts, at=found.at, now=now, rules=FLOW)
     elif hold.kind is HoldKind.CASH_OUT:
         cash_outs.ignore(tx, hold.ref, now=now)
     outcome = HoldOutcome.ACCEPTED if is_accepted else HoldOutcome.IGNORED

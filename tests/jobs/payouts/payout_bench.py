@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import scaffold
-from scaffold import open_ledger
+from scaffold import FLOW, open_ledger
 
 from dca_bot.core.cash_out import Amounts, Decision, Reason, Verdict
 from dca_bot.core.lease import LeaseReading, LeaseRow, Party
@@ -226,7 +226,7 @@ class Bench:
 
         def work(tx):
             cash_outs.record(tx, cash_out, decision, state="waiting", reason="", now=now)
-            flow_mode.distribute(tx, cash_out_id, amounts, at=now, now=now, flow_enabled=True)
+            flow_mode.distribute(tx, cash_out_id, amounts, at=now, now=now, rules=FLOW)
 
         await self.database.transact(work)
         return cash_out_id

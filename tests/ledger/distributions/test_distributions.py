@@ -1,8 +1,9 @@
 import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from ledger.story import ADDRESS, KEY, START
+from scaffold import FLOW
 
 from dca_bot.core.cash_out import Amounts
 from dca_bot.errors import Changed, StateChanged
@@ -81,7 +82,9 @@ def test_who_takes_part(story, case):
     statement, takes_part = ELIGIBLE[case]
     if statement:
         story.sql(statement)
-    assert story.read(flow_mode.eligible, story.now) == ({ana: 100} if takes_part else {})
+    assert story.read(flow_mode.eligible, story.now, FLOW.timezone) == (
+        {ana: 100} if takes_part else {}
+    )
 
 
 def test_a_closed_client_takes_no_part(story):
@@ -89,12 +92,12 @@ def test_a_closed_client_takes_no_part(story):
     story.withdraw(ana, 100)
     story.state(ana, "closed")
     story.deposit(ana, 100)
-    assert story.read(flow_mode.eligible, story.now) == {}
+    assert story.read(flow_mode.eligible, story.now, FLOW.timezone) == {}
 
 
 def test_an_address_is_a_destination_too(story):
     ana = story.client("ana", balance=100, destination=ADDRESS)
-    assert story.read(flow_mode.eligible, story.now) == {ana: 100}
+    assert story.read(flow_mode.eligible, story.now, FLOW.timezone) == {ana: 100}
 
 
 # What happens before and after noon (the cash-out's time), and the balance that takes part.
@@ -151,10 +154,57 @@ def test_balances_count_as_of_the_cash_outs_time(story, case):
     play(after or [])
     story.later(days=3)
     expected = {ana: then_minor} if then_minor else {}
-    assert story.read(flow_mode.eligible, START) == expected
+    assert story.read(flow_mode.eligible, START, FLOW.timezone) == expected
     story.cash_out("d1", 1_000_000, 100, at=START)
     assert story.shares("d1") == {ana: (minor, minor * 10_000) for ana, minor in expected.items()}
     assert story.findings() == ()
+
+
+CAPS = {
+    "the cap of another date": ("2026-03-01T05:59", "2026-03-01T06:00", [80, 80]),
+    "the cap of one date": ("2026-03-01T06:00", "2026-03-02T05:59", [80, 20]),
+    "an older cash-out of the same date": ("2026-03-01T12:00", "2026-03-01T11:00", [80, 20]),
+}
+
+
+@pytest.mark.parametrize("case", CAPS)
+def test_cap_is_for_the_local_date_of_the_cash_outs_time(story, case):
+    *times, expected = CAPS[case]
+    story.now = START - timedelta(days=1)
+    ana = story.client("ana", balance=1_000)
+    story.do(clients.set_flow_cap, ana, 100)
+    for id_, at in enumerate(times):
+        story.cash_out(f"d{id_}", 8_000, 80, at=datetime.fromisoformat(f"{at}+00:00"))
+    assert [story.shares(f"d{id_}")[ana][0] for id_ in range(2)] == expected
+    assert story.findings() == ()
+
+
+def test_cap_counts_what_the_same_person_had_as_a_closed_client_and_no_cancelled_share(story):
+    ana = story.client("ana", balance=100)
+    story.cash_out("d1", 1_000, 70)
+    story.withdraw(ana, 30)
+    for payout in story.payouts(ana):
+        story.bring(payout.id, "DONE")
+    story.state(ana, "closed")
+    again = story.client("ana", balance=1_000)
+    story.do(clients.set_flow_cap, again, 100)
+    story.cash_out("d2", 1_000, 80)
+    assert story.shares("d2") == {again: (30, 375)}
+    (payout,) = story.payouts(again)
+    story.bring(payout.id, "CANCELLED")
+    story.cash_out("d3", 1_000, 20)
+    assert story.shares("d3") == {again: (20, 1_000)}
+    client = story.read(clients.by_id, again)
+    assert story.read(flow_mode.cap_left, client, story.now, FLOW.timezone) == 10
+
+
+def test_shares_of_the_commission_leave_the_cap_alone(story):
+    ana = story.client("ana", balance=1_000)
+    story.percent(ana, 10_000)
+    story.do(clients.set_flow_cap, ana, 100)
+    story.cash_out("d1", 1_000, 60, commission_sat=500)
+    story.cash_out("d2", 1_000, 60)
+    assert story.shares("d2") == {ana: (40, 666)}
 
 
 def test_a_late_deposit_takes_part_in_later_cash_outs_only(story):

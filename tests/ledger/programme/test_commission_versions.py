@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger.story import KEY, hex_of
+from scaffold import FLOW
 
 from dca_bot.errors import Changed, StateChanged
 from dca_bot.ledger.distributions import distributions, flow_mode
@@ -112,7 +113,7 @@ def test_recipients_are_no_clients(story):
     assert story.read(clients.everyone) == []
     assert story.read(clients.by_name, "rosa") is None
     assert story.read(clients.by_pubkey, key) is None
-    assert story.read(flow_mode.eligible, story.now) == {}
+    assert story.read(flow_mode.eligible, story.now, FLOW.timezone) == {}
     assert story.read(client_names.payee, "ROSA").id == rosa
     with pytest.raises(sqlite3.IntegrityError, match="only clients hand in cash"):
         story.pending(rosa, 5)

@@ -24,17 +24,17 @@ def _balances(where: str) -> Any:
         "SELECT client.id, balance FROM client JOIN account ON client_id = client.id"
         f" AND account.kind = 'balance' WHERE destination IS NOT NULL AND balance > 0 AND {where}"
     )
-    return lambda tx, _at: {row["id"]: row["balance"] for row in tx.execute(query)}
+    return lambda tx, _at, _zone: {row["id"]: row["balance"] for row in tx.execute(query)}
 
 
-def _with_pending(tx: Any, at: datetime) -> dict[int, int]:
+def _with_pending(tx: Any, at: datetime, zone: Any) -> dict[int, int]:
     pending = dict(
         tuple(row)
         for row in tx.execute(
             "SELECT client_id, sum(amount_minor) FROM deposit WHERE state = 'pending' GROUP BY 1"
         )
     )
-    return {id_: minor + pending.get(id_, 0) for id_, minor in eligible(tx, at).items()}
+    return {id_: minor + pending.get(id_, 0) for id_, minor in eligible(tx, at, zone).items()}
 
 
 def _remainder_to_the_smallest(total: int, weights: Sequence[int]) -> list[int]:
@@ -92,7 +92,7 @@ def _again(self: Any, tx: Any, cash_out: Any, decision: Any) -> Any:
     if tx.execute("SELECT 1 FROM distribution WHERE id = ?", (again,)).fetchone():
         return None
     now = self.clock.now()
-    return give(tx, again, decision.amounts, at=decision.at, now=now, flow_enabled=True)
+    return give(tx, again, decision.amounts, at=decision.at, now=now, rules=self.programme.flow)
 
 
 def _doubled(commission_sat: int, percents_bp: Any) -> Any:

@@ -20,6 +20,7 @@ from dca_bot.messages.say import CommandRefused, refuse
 
 ALL, LOW = "all", "low"
 """Readers of a message in place of a name: all clients, or those with a low balance."""
+OFF = "off"
 RANGE_DAYS = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, ALL: None}
 _NAME_LENGTH_MAX = 32
 NOTE_LENGTH_MAX = 200
@@ -108,6 +109,11 @@ def read_fiat(text: str, currency: str) -> int:
 def read_fiat_or_zero(text: str, currency: str) -> int:
     """Read an amount in minor units; 0 is an amount."""
     return _read_fiat(text, currency, minor_min=0)
+
+
+def read_fiat_or_off(text: str, currency: str) -> str | int:
+    """Read an amount above 0 in minor units, or the word `off`."""
+    return OFF if text.lower() == OFF else read_fiat(text, currency)
 
 
 def read_sat(text: str, _currency: str) -> int:

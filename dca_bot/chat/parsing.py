@@ -13,6 +13,7 @@ from dca_bot.chat.command import Args, Command, CommandSet
 from dca_bot.chat.params import (
     Param,
     read_fiat,
+    read_fiat_or_off,
     read_fiat_or_zero,
     read_new_name,
     read_percent,
@@ -154,7 +155,7 @@ def _join_units(command: Command[Any], words: Sequence[str], currency: str) -> l
 
 def _unit(param: Param, currency: str) -> str:
     """Return the unit of an amount; empty for a parameter that is no amount."""
-    if param.read in (read_fiat, read_fiat_or_zero):
+    if param.read in (read_fiat, read_fiat_or_zero, read_fiat_or_off):
         return currency
     if param.read is read_sat:
         return SATS

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from dca_bot.core.clients import ClientState, Mode
+from dca_bot.core.fixed_schedule import days_least
 from dca_bot.core.forecast import DAY, days_left, pace
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.programme.clients import Client
@@ -31,8 +32,15 @@ def deposit_days(tx: Tx, programme: Programme, client: Client, now: datetime) ->
     if not (programme.flow_enabled if client.mode is Mode.FLOW else programme.fixed.enabled):
         return None
     if client.mode is Mode.FLOW:
-        present = forecast.spending(tx, client, now)
-    else:
-        limit_max_minor = programme.fixed.daily_limit_max_minor
-        present = pace(min(client.fixed_limit_minor, limit_max_minor), DAY)
+        count = days_left(client.balance_minor, forecast.spending(tx, client, now))
+        # A cap that is younger than the pace makes the balance last.
+        capped_minor = client.flow_cap_minor
+        return (
+            count
+            if count is None or not capped_minor
+            else max(count, client.balance_minor // capped_minor)
+        )
+    count = days_least(client.fixed_period)
+    limit_max_minor = programme.fixed.daily_limit_max_minor * count
+    present = pace(min(client.fixed_limit_minor, limit_max_minor), DAY * count)
     return days_left(client.balance_minor, present)

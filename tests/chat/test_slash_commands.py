@@ -56,9 +56,10 @@ def test_kinds_of_arguments():
     found = {one.word: one.arguments for one in slash_commands(TEXTS, "en")}
     (page,) = found["history"]
     assert (page.kind, page.label, page.required) == (ArgumentKind.WORD, "PAGE", False)
-    which, amount = found["mode"]
+    which, amount, period = found["mode"]
     assert (which.kind, which.choices) == (ArgumentKind.CHOICE, ("flow", "fixed"))
     assert (amount.kind, amount.required) == (ArgumentKind.WORD, False)
+    assert period.choices == ("daily", "weekly", "monthly")
     assert found["wallet"][0].kind is ArgumentKind.TEXT
     assert found["confirm"][0].required
 

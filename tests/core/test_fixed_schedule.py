@@ -17,14 +17,17 @@ from dca_bot.core.fixed_schedule import (
     FixedClient,
     Run,
     amounts,
+    day_of,
     days_least,
     due,
     is_by_hand,
+    is_settling,
     limit_of,
     missed_days,
     next_run,
     nth_part,
     run_by_hand,
+    run_to_settle,
     runs_of,
 )
 
@@ -155,6 +158,15 @@ def test_run_by_hand_never_has_the_id_of_a_scheduled_one():
     assert by_hand.id == "fixed:2026-11-24T09:00:00-06:00"
     assert (by_hand.day, by_hand.at, by_hand.number, by_hand.count) == (DAY, now, 1, 1)
     assert (is_by_hand(by_hand.id), is_by_hand(scheduled.id)) == (True, False)
+
+
+def test_run_that_settles_has_the_id_of_no_other_run():
+    now = at("2026-11-24T15:00")
+    ana, ben = (run_to_settle(client_id, now, GUATEMALA) for client_id in (1, 2))
+    assert ana.id == "fixed:2026-11-24T09:00:00-06:00:settles:1"
+    assert len({ana.id, ben.id, run_by_hand(now, GUATEMALA).id}) == 3
+    assert (day_of(ana.id), ana.day) == ("2026-11-24", DAY)
+    assert (is_settling(ana.id), is_settling(run_by_hand(now, GUATEMALA).id)) == (True, False)
 
 
 def test_run_by_hand_in_an_hour_that_comes_twice_has_an_id_of_its_own():

@@ -690,8 +690,7 @@ async def test_run_that_passes_a_client_without_a_limit_by_says_so_once_a_day(ma
     (told,) = await bench.letters_of(ben)
     assert told == (
         "A fixed time has come and gone, and nothing was bought for you. Your balance of Q10,000.00 stays.\n"
-        "No daily amount is set yet, so nothing is bought. Send: limit AMOUNT"
-        " (at most Q2,000.00)"
+        "No amount is set yet, so nothing is bought. Send: limit AMOUNT (at most Q2,000.00 a day)"
     )
     await bench.at(9.01, day=1)
     assert len(await bench.letters_of(ben)) == 2

@@ -24,6 +24,7 @@ from dca_bot.chat.parsing import parse
 from dca_bot.chat.understanding.reading import understand, vocabulary_of
 from dca_bot.core.cash_out import Reason
 from dca_bot.core.change import Change
+from dca_bot.core.clients import LimitPeriod
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.destination_text import PAYABLE, Form
 from dca_bot.core.files import FilesWish
@@ -194,6 +195,7 @@ def allowed(table, column):
 SCHEMA = schema()
 TERMS = {
     "advice": Undelivered,
+    "period": LimitPeriod,
     "cash_out": allowed("cash_out", "state"),
     "client": allowed("client", "state"),
     "copy": [STANDBY],

@@ -1,8 +1,9 @@
 """The clients' commands: the table, and the commands about deposits, settings and wallet."""
 
+from dca_bot.chat.client.cap import CAP
 from dca_bot.chat.client.exports import EXPORT
 from dca_bot.chat.client.files import FILES, files_wish
-from dca_bot.chat.client.fixed import FIXED_SAVING, fixed_mode_text
+from dca_bot.chat.client.fixed import FIXED_SAVING, mode_terms
 from dca_bot.chat.client.history import HISTORY
 from dca_bot.chat.client.language import LANGUAGE
 from dca_bot.chat.client.notify import NOTIFY, notify_how
@@ -42,7 +43,7 @@ def _settings_answer(_tx: Tx, ctx: Context, _args: Args, _seen: object) -> Say:
         name=me.name,
         state=Word("client", me.state),
         mode=Word("mode", me.mode),
-        terms=fixed_mode_text(me, ctx.programme),
+        terms=mode_terms(me, ctx.programme),
         wallet=describe.destination(me.destination),
         language=LanguageName(me.language),
         notify=notify_how(me.notify, ctx.programme),
@@ -112,6 +113,7 @@ CLIENT_COMMANDS = (
     EXPORT,
     Command(("settings",), answer=_settings_answer),
     *FIXED_SAVING,
+    CAP,
     Command(
         ("wallet",),
         (MAY_HAVE_DESTINATION,),

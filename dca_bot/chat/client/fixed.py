@@ -1,16 +1,21 @@
-"""The clients' commands about fixed mode: `mode` and `limit`."""
+"""The clients' commands about fixed mode: `mode` and `limit`.
+
+Operators choose for a client by the same functions.
+"""
 
 from datetime import time, timedelta
 
+from dca_bot.chat.client.cap import cap_told
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, choice, read_fiat_or_zero
-from dca_bot.core.clients import Mode
-from dca_bot.core.fixed_schedule import nth_part
+from dca_bot.core.calendar import local_date
+from dca_bot.core.clients import LimitPeriod, Mode
+from dca_bot.core.fixed_schedule import days_least, limit_of, nth_part
 from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import obstacles
+from dca_bot.messages import describe, obstacles
 from dca_bot.messages.say import NOTHING, CommandRefused, Fiat, Say, Times, Word, refuse
 
 _WANTED_FOR = timedelta(days=1)
@@ -18,79 +23,89 @@ _WANTED_FOR = timedelta(days=1)
 
 
 def _mode_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Set the client's mode from now on; without an argument tell the mode.
+    """Set the client's mode from now on; without an argument tell the mode."""
+    return choose_mode(tx, ctx, ctx.me, args) if args.has(WHICH.name) else _mode(ctx)
 
-    Fixed mode needs a daily limit: the given limit, else the limit set before. Without a limit nothing
-    changes, and the client is asked for a limit.
+
+def choose_mode(tx: Tx, ctx: Context, client: Client, args: Args) -> Say:
+    """Set a client's mode from now on, and say so to the client.
+
+    Fixed mode needs a limit: the given limit, else the limit set before. Without a limit nothing changes, and
+    the client is asked for a limit. Raise CommandRefused for a mode that is off, and for a limit that is
+    0 or above the ceiling.
     """
-    wanted = args.text(_WHICH.name)
-    if not wanted:
-        return _mode(ctx)
-    mode = Mode(wanted)
+    mode = Mode(args.text(WHICH.name))
     is_on = ctx.programme.flow_enabled if mode is Mode.FLOW else ctx.programme.fixed.enabled
     if not is_on:
         raise CommandRefused(obstacles.is_off(mode, ctx.programme))
     if mode is Mode.FLOW:
         if args.has("AMOUNT"):
             raise refuse("mode.flow_without_amount")
-        clients.set_mode(tx, ctx.me.id, Mode.FLOW)
-        return _with_obstacles(tx, ctx, Say("mode.flow"))
-    limit_minor = _limit_given(ctx, args) if args.has("AMOUNT") else ctx.me.fixed_limit_minor
-    if not limit_minor:
-        unchanged = NOTHING if ctx.me.mode is Mode.FIXED else Say("mode.stays")
+        clients.set_mode(tx, client.id, Mode.FLOW)
+        cap = cap_told(client)
+        return _with_obstacles(tx, ctx, client, Say("mode.flow", cap=cap))
+    if args.has("AMOUNT"):
+        return _start_fixed(tx, ctx, client, *_limit_given(ctx, args))
+    if not client.fixed_limit_minor:
+        unchanged = NOTHING if client.mode is Mode.FIXED else Say("mode.stays")
         most = Fiat(ctx.programme.fixed.daily_limit_max_minor)
-        clients.want_fixed(tx, ctx.me.id, now=ctx.now)
+        clients.want_fixed(tx, client.id, now=ctx.now)
         return Say("mode.needs_limit", most=most, unchanged=unchanged)
-    return _start_fixed(tx, ctx, limit_minor)
+    return _start_fixed(tx, ctx, client, client.fixed_limit_minor, client.fixed_period)
 
 
 def _limit_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
-    """Set the client's daily limit in fixed mode; without an argument tell the limit."""
-    rules = ctx.programme.fixed
-    if not rules.enabled:
-        raise CommandRefused(obstacles.is_off(Mode.FIXED, ctx.programme))
-    if not args.has("AMOUNT"):
-        return _limit(ctx)
-    limit_minor = _limit_given(ctx, args)
-    wanted_at = ctx.me.fixed_wanted_at
+    """Set the client's limit in fixed mode; without an argument tell the limit."""
+    if args.has("AMOUNT"):
+        return choose_limit(tx, ctx, ctx.me, args)
+    _refuse_switched_off(ctx)
+    return _limit(ctx)
+
+
+def choose_limit(tx: Tx, ctx: Context, client: Client, args: Args) -> Say:
+    """Set a client's limit in fixed mode, and say so to the client; raise CommandRefused as `choose_mode`."""
+    _refuse_switched_off(ctx)
+    limit_minor, period = _limit_given(ctx, args)
+    wanted_at = client.fixed_wanted_at
     if wanted_at is not None and abs(ctx.now - wanted_at) <= _WANTED_FOR:
-        return _start_fixed(tx, ctx, limit_minor)
-    clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
-    if ctx.me.mode is not Mode.FIXED:
+        return _start_fixed(tx, ctx, client, limit_minor, period)
+    clients.set_fixed_limit(tx, client.id, limit_minor, period)
+    plan = _plan(ctx, limit_minor, period)
+    if client.mode is not Mode.FIXED:
         is_flow = ctx.programme.flow_enabled
-        key = "limit.done_in_flow_mode" if is_flow else "limit.done_without_mode"
-        return Say(key, terms=_plan(rules, limit_minor))
-    return _with_obstacles(tx, ctx, Say("limit.done", terms=_plan(rules, limit_minor)))
+        return Say("limit.done_in_flow_mode" if is_flow else "limit.done_without_mode", terms=plan)
+    return _with_obstacles(tx, ctx, client, Say("limit.done", terms=plan))
 
 
-def fixed_mode_text(client: Client, programme: Programme) -> Say:
-    """Say the client's settings for fixed mode, or that the operator has switched the client's mode off."""
+def mode_terms(client: Client, programme: Programme) -> Say:
+    """Say the settings of the client's mode, or that the operator has switched the mode off."""
     rules = programme.fixed
     if not (rules.enabled if client.mode is Mode.FIXED else programme.flow_enabled):
         return Say("limit.shown_off")
     if client.mode is not Mode.FIXED:
-        return NOTHING
+        return cap_told(client)
+    margin = describe.margin(rules)
     if not client.fixed_limit_minor:
-        return Say("limit.shown_none", times=Times(rules.times))
-    limit_minor = min(client.fixed_limit_minor, rules.daily_limit_max_minor)
-    return Say("limit.shown", limit=Fiat(limit_minor), times=Times(rules.times))
+        return Say("limit.shown_none", times=Times(rules.times), margin=margin)
+    period = client.fixed_period
+    limit_minor = min(client.fixed_limit_minor, _most_minor(rules, period))
+    limit, per = Fiat(limit_minor), Word("period", period)
+    return Say("limit.shown", limit=limit, per=per, times=Times(rules.times), margin=margin)
 
 
-_WHICH = choice(*Mode, wrong=lambda: refuse("wrong.mode"))
+WHICH = choice(*Mode, wrong=lambda: refuse("wrong.mode"))
+PERIOD = choice(*LimitPeriod, wrong=lambda: refuse("wrong.period"))
+_LIMIT = Param("AMOUNT", read_fiat_or_zero, optional=True)
 FIXED_SAVING = (
-    Command(
-        ("mode",),
-        (_WHICH, Param("AMOUNT", read_fiat_or_zero, optional=True)),
-        answer=_mode_answer,
-    ),
-    Command(("limit",), (Param("AMOUNT", read_fiat_or_zero, optional=True),), answer=_limit_answer),
+    Command(("mode",), (WHICH, _LIMIT, PERIOD), answer=_mode_answer),
+    Command(("limit",), (_LIMIT, PERIOD), answer=_limit_answer),
 )
 
 
 def _mode(ctx: Context) -> Say:
     """Say the client's mode, and how to change to a mode that the operator allows."""
     shown = Say(
-        "mode.shown", mode=Word("mode", ctx.me.mode), terms=fixed_mode_text(ctx.me, ctx.programme)
+        "mode.shown", mode=Word("mode", ctx.me.mode), terms=mode_terms(ctx.me, ctx.programme)
     )
     to_flow = Say("mode.to_flow") if ctx.programme.flow_enabled else NOTHING
     to_fixed = Say("mode.to_fixed") if ctx.programme.fixed.enabled else NOTHING
@@ -98,19 +113,22 @@ def _mode(ctx: Context) -> Say:
 
 
 def _limit(ctx: Context) -> Say:
-    """Say the client's daily limit, and how to change the limit."""
+    """Say the client's limit, and how to change the limit."""
     limit_minor, rules = ctx.me.fixed_limit_minor, ctx.programme.fixed
     mode, most = _other_mode(ctx), Fiat(rules.daily_limit_max_minor)
     if limit_minor:
-        return Say("limit.present", terms=_plan(rules, limit_minor), mode=mode, most=most)
+        plan = _plan(ctx, limit_minor, ctx.me.fixed_period)
+        return Say("limit.present", terms=plan, mode=mode, most=most)
     return Say("limit.unset", mode=mode, most=most)
 
 
-def _start_fixed(tx: Tx, ctx: Context, limit_minor: int) -> Say:
-    clients.set_fixed_limit(tx, ctx.me.id, limit_minor)
-    clients.set_mode(tx, ctx.me.id, Mode.FIXED)
-    done = Say("mode.fixed", terms=_plan(ctx.programme.fixed, limit_minor))
-    return _with_obstacles(tx, ctx, done)
+def _start_fixed(
+    tx: Tx, ctx: Context, client: Client, limit_minor: int, period: LimitPeriod
+) -> Say:
+    clients.set_fixed_limit(tx, client.id, limit_minor, period)
+    clients.set_mode(tx, client.id, Mode.FIXED)
+    done = Say("mode.fixed", terms=_plan(ctx, limit_minor, period))
+    return _with_obstacles(tx, ctx, client, done)
 
 
 def _other_mode(ctx: Context) -> Say:
@@ -120,31 +138,48 @@ def _other_mode(ctx: Context) -> Say:
     return Say("limit.in_flow_mode" if ctx.programme.flow_enabled else "limit.flow_is_off")
 
 
-def _limit_given(ctx: Context, args: Args) -> int:
-    """Return the typed daily limit; raise CommandRefused for 0 or a limit above the ceiling."""
-    limit_minor, most_minor = args.number("AMOUNT"), ctx.programme.fixed.daily_limit_max_minor
+def _refuse_switched_off(ctx: Context) -> None:
+    if not ctx.programme.fixed.enabled:
+        raise CommandRefused(obstacles.is_off(Mode.FIXED, ctx.programme))
+
+
+def _limit_given(ctx: Context, args: Args) -> tuple[int, LimitPeriod]:
+    """Return the typed limit; without a period, the limit is a day's.
+
+    Raise CommandRefused for 0, or for a limit above what the ceiling of a day lets the period have.
+    """
+    limit_minor = args.number("AMOUNT")
+    period = LimitPeriod(args.text(PERIOD.name) or LimitPeriod.DAILY)
+    most_minor = _most_minor(ctx.programme.fixed, period)
     if not limit_minor:
         raise refuse("limit.zero" if ctx.programme.flow_enabled else "limit.zero_flow_off")
     if limit_minor > most_minor:
-        raise refuse("limit.too_much", most=Fiat(most_minor))
-    return limit_minor
+        raise refuse("limit.too_much", most=Fiat(most_minor), per=Word("period", period))
+    return limit_minor, period
 
 
-def _with_obstacles(tx: Tx, ctx: Context, done: Say) -> Say:
+def _most_minor(rules: FixedModeRules, period: LimitPeriod) -> int:
+    """Return the largest limit whose part of any date keeps to the operator's ceiling."""
+    return rules.daily_limit_max_minor * days_least(period)
+
+
+def _with_obstacles(tx: Tx, ctx: Context, client: Client, done: Say) -> Say:
     """Say `done`, and the obstacles that still keep bitcoin from being bought."""
-    client = clients.by_id(tx, ctx.me.id)
-    return Say("lines", lines=(done, *obstacles.to_client(client, ctx.programme)))
+    changed = clients.by_id(tx, client.id)
+    return Say("lines", lines=(done, *obstacles.to_client(changed, ctx.programme)))
 
 
-def _plan(rules: FixedModeRules, limit_minor: int) -> Say:
-    """Say the amount of each run of a day under a limit; runs of the same amount share a line.
+def _plan(ctx: Context, limit_minor: int, period: LimitPeriod) -> Say:
+    """Say the amount of each run of today under a limit; runs of the same amount share a line.
 
     The operator's ceiling bounds a limit that was set before the ceiling was lowered.
     """
+    rules = ctx.programme.fixed
+    today = local_date(ctx.now, ctx.programme.timezone)
+    today_minor, left_minor = limit_of(today, limit_minor, period), rules.daily_limit_max_minor
     by_amount: dict[int, list[time]] = {}
-    left_minor = rules.daily_limit_max_minor
     for number, at in enumerate(rules.times, start=1):
-        minor = min(nth_part(limit_minor, number, len(rules.times)), left_minor)
+        minor = min(nth_part(today_minor, number, len(rules.times)), left_minor)
         left_minor -= minor
         if minor:
             by_amount.setdefault(minor, []).append(at)
@@ -152,5 +187,14 @@ def _plan(rules: FixedModeRules, limit_minor: int) -> Say:
         Say("limit.part", amount=Fiat(minor), times=Times(tuple(times)))
         for minor, times in by_amount.items()
     )
-    limit = Fiat(min(limit_minor, rules.daily_limit_max_minor))
-    return Say("limit.plan", limit=limit, parts=lines)
+    today_shown = NOTHING
+    if period is not LimitPeriod.DAILY:
+        today_shown = Say("limit.today", amount=Fiat(min(today_minor, rules.daily_limit_max_minor)))
+    return Say(
+        "limit.plan",
+        limit=Fiat(min(limit_minor, _most_minor(rules, period))),
+        per=Word("period", period),
+        today=today_shown,
+        parts=lines,
+        margin=describe.margin(rules),
+    )

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from fractions import Fraction
 
+from dca_bot.chat.client.cap import left_today
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.price import MarketPrice, look_price, market_price
 from dca_bot.core.calendar import local_date
@@ -152,9 +153,19 @@ def _next_purchase(tx: Tx, ctx: Context) -> Say:
         is_pending = deposits.pending_minor(tx, me.id) > 0
         return Say("when.deposit_pending" if is_pending else "when.no_cash")
     if me.mode is Mode.FLOW:
-        next_sale = Say("when.next_sale", balance=Fiat(me.balance_minor))
+        next_sale = _next_sale(tx, ctx)
         return Say("lines", lines=(next_sale, _recent_sales(tx, ctx)))
     return Say("lines", lines=(*_waiting_runs(tx, ctx), _next_run(tx, ctx)))
+
+
+def _next_sale(tx: Tx, ctx: Context) -> Say:
+    """Say how much of the balance the next sales turn into bitcoin, by what the cap leaves of today."""
+    balance, left_minor = Fiat(ctx.me.balance_minor), left_today(tx, ctx)
+    if left_minor is None or left_minor >= ctx.me.balance_minor:
+        return Say("when.next_sale", balance=balance)
+    if not left_minor:
+        return Say("when.next_sale_tomorrow", balance=balance)
+    return Say("when.next_sale_capped", balance=balance, left=Fiat(left_minor))
 
 
 def _recent_sales(tx: Tx, ctx: Context) -> Say:

@@ -10,10 +10,14 @@ from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.parsing import Invocation
 from dca_bot.core.clients import Mode
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import NOTHING, Fiat, Sat, Say
+from dca_bot.messages import describe
+from dca_bot.messages.say import NOTHING, Fiat, Percent, Sat, Say
 
 
 def _cost(ctx: Context) -> Say:
+    margin_bp = ctx.programme.fixed.margin_bp
+    if ctx.me.mode is Mode.FIXED and margin_bp:
+        return Say("topic.cost_margin", percent=Percent(margin_bp))
     rate = Say("topic.rate_fixed" if ctx.me.mode is Mode.FIXED else "topic.rate_flow")
     return Say("topic.cost", rate=rate)
 
@@ -21,7 +25,8 @@ def _cost(ctx: Context) -> Say:
 def _how(ctx: Context) -> Say:
     rules = ctx.programme
     if ctx.me.mode is Mode.FIXED:
-        buys = Say("welcome.fixed") if rules.fixed.enabled else Say("welcome.off")
+        fixed = Say("welcome.fixed", margin=describe.margin(rules.fixed))
+        buys = fixed if rules.fixed.enabled else Say("welcome.off")
     else:
         buys = Say("welcome.flow") if rules.flow_enabled else Say("welcome.off")
     return Say("topic.how", buys=buys)

@@ -1,9 +1,10 @@
 """The operator's commands about clients."""
 
-from dca_bot.chat.client.fixed import fixed_mode_text
+from dca_bot.chat.client.fixed import mode_terms
 from dca_bot.chat.command import Args, Command, Context, Done
 from dca_bot.chat.destinations import DESTINATION, look_destination
 from dca_bot.chat.operator.client_lists import CLIENT_LIST
+from dca_bot.chat.operator.client_modes import CLIENT_MODES
 from dca_bot.chat.operator.client_views import VIEW, WHO, view
 from dca_bot.chat.operator.find import find_client, find_person
 from dca_bot.chat.operator.new_clients import CLIENT_ADD, free_pubkey, hints_of, keep_hints
@@ -40,7 +41,7 @@ def _client_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
         name=client.name,
         state=Word("client", client.state),
         mode=Word("mode", client.mode),
-        terms=fixed_mode_text(client, ctx.programme),
+        terms=mode_terms(client, ctx.programme),
         npub=Npub(ctx.services.npub(client.pubkey)),
         balance=Fiat(client.balance_minor),
         pending=Say("client.pending", amount=Fiat(pending_minor)) if pending_minor else NOTHING,
@@ -197,4 +198,5 @@ CLIENT_MANAGEMENT = (
         apply=_wallet_apply,
     ),
     Command(("client", "npub"), (NAME, _NPUB), plan=_npub_plan, apply=_npub_apply),
+    *CLIENT_MODES,
 )

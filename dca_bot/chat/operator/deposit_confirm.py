@@ -91,7 +91,7 @@ def _meant(tx: Tx, ctx: Context, args: Args) -> tuple[Deposit, str]:
     """
     wanted = args.text("MACHINE")
     if not isinstance(args.values["ID"], str):
-        return _pending(tx, args.number("ID")), _machine(tx, wanted)
+        return pending_deposit(tx, args.number("ID")), _machine(tx, wanted)
     client = find_client(tx, args.text("ID"))
     amount_minor, words = _amount(tx, wanted, ctx.programme.currency)
     return _only_pending(tx, client, amount_minor, words), _machine(tx, words)
@@ -111,7 +111,8 @@ def _amount(tx: Tx, wanted: str, currency: str) -> tuple[int | None, str]:
         return None, wanted
 
 
-def _pending(tx: Tx, deposit_id: int) -> Deposit:
+def pending_deposit(tx: Tx, deposit_id: int) -> Deposit:
+    """Return a pending deposit; raise CommandRefused for any other number."""
     deposit = deposit_of(tx, deposit_id)
     if deposit.state is not DepositState.PENDING:
         raise refuse("deposit.not_pending", deposit=describe.deposit(deposit))

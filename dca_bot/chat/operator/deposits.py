@@ -11,6 +11,7 @@ from dca_bot.chat.operator.deposit_confirm import (
     deposit_of,
     done_carefully,
 )
+from dca_bot.chat.operator.deposit_edit import DEPOSIT_EDIT
 from dca_bot.chat.operator.find import (
     Source,
     find_client,
@@ -116,6 +117,7 @@ def _pending_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
 DEPOSIT_COMMANDS = (
     Command(("deposit",), (NAME, AMOUNT, NOTE), plan=_deposit_plan, apply=_deposit_apply),
     DEPOSIT_CONFIRM,
+    DEPOSIT_EDIT,
     Command(("deposit", "void"), (_ID,), plan=_void_plan, apply=_void_apply, numbers=_void_numbers),
     Command(("deposits",), (PAGE,), answer=_list_answer),
     Command(("deposits", "pending"), (PAGE,), answer=_pending_answer),

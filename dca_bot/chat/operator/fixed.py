@@ -9,6 +9,7 @@ from dca_bot.chat.services import Services
 from dca_bot.core.clients import Mode
 from dca_bot.core.fixed_schedule import Run, next_run, run_by_hand
 from dca_bot.core.market import bought_sat, coin_minor
+from dca_bot.core.programme import FixedModeRules
 from dca_bot.core.rate import Quote, RateProblem, choose_rate, round_price
 from dca_bot.ledger.distributions import fixed_mode, fixed_runs
 from dca_bot.ledger.distributions.distributions import Share
@@ -16,7 +17,19 @@ from dca_bot.ledger.programme import clients, tickers
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
-from dca_bot.messages.say import NOTHING, Day, Fiat, Moment, Rate, Sat, Say, Times, Word, refuse
+from dca_bot.messages.say import (
+    NOTHING,
+    Day,
+    Fiat,
+    Moment,
+    Percent,
+    Rate,
+    Sat,
+    Say,
+    Times,
+    Word,
+    refuse,
+)
 
 _RUNS_SHOWN_MAX = 10
 
@@ -43,6 +56,7 @@ def _plan_answer(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Sa
                 "fixed.plan",
                 times=Times(rules.times),
                 most=Fiat(rules.daily_limit_max_minor),
+                margin=_margin(rules),
             ),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
             _expected(tx, ctx, next_run(ctx.now, rules.times, ctx.programme.timezone), price),
@@ -65,7 +79,7 @@ def _run_plan(tx: Tx, ctx: Context, _args: Args, price: Decimal | None) -> Say:
         day=Day(run.day),
         n=len(parts),
         fiat=Fiat(minor),
-        sats=Sat(round_price(Decimal(bought_sat(minor, about)))),
+        sats=Sat(round_price(Decimal(bought_sat(minor, about, margin_bp=quote.margin_bp)))),
         rate=coin_rate(about),
     )
 
@@ -151,6 +165,10 @@ def _expected(tx: Tx, ctx: Context, run: Run, price: Decimal | None) -> Say:
         rate=_rate(quote.price, ctx),
         source=Word("rate_source", quote.source),
     )
+
+
+def _margin(rules: FixedModeRules) -> Say:
+    return Say("fixed.margin", percent=Percent(rules.margin_bp)) if rules.margin_bp else NOTHING
 
 
 def _idle(tx: Tx, ctx: Context) -> tuple[Say, ...]:

@@ -12,7 +12,7 @@ from dca_bot.core import payout as rules
 from dca_bot.core.forecast import DAY, days_left, fixed_need_minor, need_for, pace
 from dca_bot.core.funds import Levels, Purse
 from dca_bot.core.market import coin_minor, cost_sat
-from dca_bot.core.money import sat_ceil, sat_floor
+from dca_bot.core.money import WHOLE_BP, sat_ceil, sat_floor
 from dca_bot.core.ports import Invoice
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LnbitsRefused, LnbitsSlow, LnbitsUnavailable
@@ -135,7 +135,9 @@ def _expected(tx: Tx, ctx: Context, coin: Fraction | None) -> _Expected:
     if not fixed_minor[0]:
         sums_sat = flow_sat
     elif coin is not None:
-        fixed_sat = [cost_sat(minor, coin) for minor in fixed_minor]
+        # Sats are needed for what the margin leaves.
+        price = coin * Fraction(WHOLE_BP, WHOLE_BP - fixed.margin_bp)
+        fixed_sat = [cost_sat(minor, price) for minor in fixed_minor]
         sums_sat = (fixed_sat[0] + flow_sat[0], fixed_sat[1] + flow_sat[1])
     return _Expected(fixed_minor, flow_sat, sums_sat)
 

@@ -14,6 +14,7 @@ from dca_bot.chat.operator.log import LOG
 from dca_bot.chat.operator.machine_cash import MACHINE_COMMANDS
 from dca_bot.chat.operator.messages import MESSAGE_COMMANDS
 from dca_bot.chat.operator.payouts import PAYOUT_COMMANDS
+from dca_bot.chat.operator.settling import SETTLE
 from dca_bot.chat.operator.status import HOUSE_COMMANDS
 from dca_bot.chat.operator.takings import TAKINGS_COMMANDS
 from dca_bot.chat.operator.withdrawals import WITHDRAW
@@ -25,7 +26,7 @@ OPERATOR_GROUPS = {
     "help.machines": MACHINE_COMMANDS,
     "help.cash_outs": (*CASH_OUT_COMMANDS, *HOLD_COMMANDS),
     "help.commission": COMMISSION_COMMANDS,
-    "help.fixed": FIXED_COMMANDS,
+    "help.fixed": (*FIXED_COMMANDS, SETTLE),
     "help.payouts": PAYOUT_COMMANDS,
     "help.funds": FUNDS_COMMANDS,
     "help.takings": (*TAKINGS_COMMANDS, PRICE),

@@ -216,7 +216,7 @@ def _refusal(
         return Exact(row.name, {})
     if _is_split(given):
         why = "wrong.amount_split"
-    elif why == "wrong.range":
+    elif why in ("wrong.range", "wrong.period"):
         why = "wrong.amount"
     return Refused(row.name, why) if why else None
 

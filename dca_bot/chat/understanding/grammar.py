@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from dca_bot.chat.client.account import CLIENT_COMMANDS
+from dca_bot.chat.client.fixed import PERIOD
 from dca_bot.chat.command import Command, CommandSet
 from dca_bot.chat.operator.client_views import VIEW
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
@@ -19,6 +20,7 @@ from dca_bot.chat.params import (
     Param,
     choice,
     read_fiat,
+    read_fiat_or_off,
     read_fiat_or_zero,
     read_name,
     read_percent,
@@ -31,6 +33,7 @@ from dca_bot.messages.lexicon import LEXICONS
 from dca_bot.messages.say import CommandRefused, refuse
 
 _PERCENT_DIGITS = 2
+_DECIMAL = (read_fiat, read_fiat_or_off, read_fiat_or_zero, read_percent)
 _CODE = re.compile("(?i)[2-9A-HJ-NP-Z]{4}")
 _IDS = re.compile(r"#?[0-9]{1,9}(?:[,-]#?[0-9]{1,9})*|all")
 _MONTH = re.compile(r"[0-9]{4}(?:-[0-9]{2})?")
@@ -57,23 +60,13 @@ def _read_code(text: str, _currency: str) -> str:
     return text.upper()
 
 
-def _read_cap(text: str, currency: str) -> str:
-    if text.lower() == "off":
-        return "off"
-    return plain_decimal(read_fiat(text, currency), minor_digits(currency))
-
-
 _NAME = Param("NAME", read_name)
-_AMOUNT = Param("AMOUNT", read_fiat)
-_MAY_HAVE_AMOUNT = Param("AMOUNT", read_fiat, optional=True)
 _FILTER = Param("FILTER", read_word, optional=True)
 _MAY_HAVE_TEXT = Param("TEXT", read_word, optional=True, verbatim=True)
 _READ_IDS = _matching("wrong.number", _IDS)
 _IDS_PARAM = Param("ID", _READ_IDS)
-_MODE = choice("flow", "fixed", wrong=lambda: refuse("wrong.mode"))
 _LANGUAGE = choice(*LEXICONS, wrong=lambda: refuse("language.unknown", languages=()))
-_PERIOD = choice("weekly", "monthly", wrong=lambda: refuse("wrong.range"))
-_LISTS = {"RANGE": "range", _PERIOD.name: "period", VIEW.name: "view"}
+_LISTS = {"RANGE": "range", PERIOD.name: "period", VIEW.name: "view"}
 """Lists of the lexicons for parameters; other choices have the list that is named by the command."""
 MONTHS = "month"
 """The lexicons' list of months."""
@@ -88,25 +81,16 @@ _MORE_LISTS = {
 """Further lists of a parameter's values, where other texts may be arguments too."""
 _CONFIRM: Command[None] = Command(("confirm",), (Param("CODE", _read_code),))
 
-_PLANNED_CLIENT: tuple[Command[Any], ...] = (
-    _CONFIRM,
-    Command(("mode",), (_MODE, _MAY_HAVE_AMOUNT)),
-    Command(("limit",), (_MAY_HAVE_AMOUNT, _PERIOD)),
-    Command(("cap",), (Param("AMOUNT", _read_cap, optional=True),)),
-)
+_PLANNED_CLIENT: tuple[Command[Any], ...] = (_CONFIRM,)
 _PLANNED_OPERATOR: tuple[Command[Any], ...] = (
     _CONFIRM,
     Command(("language",), (_LANGUAGE,)),
-    Command(("client", "mode"), (_NAME, _MODE)),
-    Command(("client", "limit"), (_NAME, _AMOUNT)),
     # The chat takes a machine's name of several words too, which would swallow plain words here.
     Command(("txs",), (_FILTER, PAGE)),
-    Command(("deposit", "edit"), (_IDS_PARAM, _AMOUNT)),
     # The chat takes the beginning of any id too, which would swallow plain words here.
     Command(("hold", "accept"), (_IDS_PARAM, Param("FIAT", read_fiat, optional=True))),
     Command(("hold", "ignore"), (_IDS_PARAM,)),
     Command(("broadcast",), (_MAY_HAVE_TEXT,)),
-    Command(("settle",), (_NAME,)),
 )
 
 
@@ -141,7 +125,7 @@ def read_command(role: str, name: str, words: Sequence[str], currency: str) -> E
             continue
         value = read.args.values[param.name]
         decimals = _PERCENT_DIGITS if param.read is read_percent else digits
-        is_decimal = param.read in (read_fiat, read_fiat_or_zero, read_percent)
+        is_decimal = param.read in _DECIMAL and isinstance(value, int)
         key = _key(read.command, param)
         arguments[key] = plain_decimal(int(value), decimals) if is_decimal else value
     return Exact(read.command.name, arguments)

@@ -206,6 +206,22 @@ def covers_share(tx: Tx, payout: Payout, *, now: datetime) -> bool:
     )
 
 
+def may_concern(tx: Tx, paid_as: str, *, now: datetime) -> bool:
+    """Tell whether LNbits has or may have paid a client for a distribution that the ledger lacks.
+
+    `paid_as`: the client's name in payments. A payment to a name that no client has could have been for the
+    client. What an operator has settled by hand doesn't count.
+    """
+    row = tx.execute(
+        "SELECT 1 FROM foreign_payment AS one WHERE distribution_id <> '' AND settled_at IS NULL"
+        " AND (status <> 'failed' OR seen_at > ?)"
+        " AND (client_name = ? OR client_name NOT IN (SELECT coalesce(paid_as, name) FROM client))"
+        " AND NOT EXISTS (SELECT 1 FROM distribution WHERE id = one.distribution_id) LIMIT 1",
+        (micros(failed_for_good_at(tx, now)), paid_as),
+    )
+    return row.fetchone() is not None
+
+
 def paid_for(tx: Tx, distribution_id: str) -> list[UnknownPayment]:
     """Return a distribution's succeeded unknown payments that no operator has settled by hand."""
     return _unsettled(tx, "status = 'success'", distribution_id)

@@ -60,8 +60,8 @@ class Client:
     `key_at`: since when the client has the present key. `fixed_wanted_at`: when the client chose fixed mode
     and a limit was missing. `fixed_limit_minor`: fixed mode's limit for a `fixed_period`, 0 for none.
     `flow_cap_minor`: what cash-outs take of the client on a local date at most, None without a cap. `role`:
-    RECIPIENT for somebody who gets commission only. `paid_as`: the name in LNbits'
-    payments, which a new name doesn't change.
+    RECIPIENT for somebody who gets commission only. `paid_as`: the name in LNbits' payments, which a new name
+    doesn't change.
     """
 
     id: int

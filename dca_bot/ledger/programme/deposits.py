@@ -38,11 +38,20 @@ class Deposit:
     confirmed_at: datetime | None
 
 
-def add(tx: Tx, client_id: int, *, amount_minor: int, note: str, now: datetime) -> Deposit:
-    """Record a pending deposit; no balance changes."""
+def add(
+    tx: Tx,
+    client_id: int,
+    *,
+    amount_minor: int,
+    note: str,
+    replaces: int | None = None,
+    now: datetime,
+) -> Deposit:
+    """Record a pending deposit, perhaps in place of a voided one; no balance changes."""
     deposit_id = tx.execute(
-        "INSERT INTO deposit (client_id, amount_minor, note, created_at) VALUES (?, ?, ?, ?)",
-        (client_id, amount_minor, note, micros(now)),
+        "INSERT INTO deposit (client_id, amount_minor, note, replaces, created_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (client_id, amount_minor, note, replaces, micros(now)),
     ).lastrowid
     found = by_id(tx, deposit_id or 0)
     assert found is not None
@@ -113,6 +122,31 @@ def withdraw(
     cause = Cause(note=note, message_id=message_id)
     ref = str(post(tx, "withdrawal", [move], cause=cause, now=now))
     machine_cash.move(tx, WITHDRAWAL, ref, machine=machine, amount_minor=-amount_minor, now=now)
+
+
+def edit(
+    tx: Tx,
+    deposit: Deposit,
+    *,
+    amount_minor: int,
+    now: datetime,
+    message_id: str | None = None,
+) -> Deposit:
+    """Record a pending deposit of another amount in place of a pending deposit, which is voided.
+
+    Raise StateChanged if the deposit is not pending any more.
+    """
+    if deposit.state is not DepositState.PENDING:
+        raise StateChanged(Changed.DEPOSIT_NOT_PENDING, id=deposit.id)
+    void(tx, deposit, now=now, message_id=message_id)
+    return add(
+        tx,
+        deposit.client_id,
+        amount_minor=amount_minor,
+        note=deposit.note,
+        replaces=deposit.id,
+        now=now,
+    )
 
 
 def recent(

@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from dca_bot.core.clients import LimitPeriod
+from dca_bot.core.fixed_schedule import days_least
 from dca_bot.core.forecast import BalanceMove, Pace, pace, spending_pace
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
@@ -14,13 +16,17 @@ _SPENDING_WINDOW = timedelta(days=30)
 
 
 def fixed_limits(tx: Tx, limit_max_minor: int) -> list[tuple[int, int]]:
-    """Return (daily limit, balance) of each client for whom fixed mode buys, in minor units."""
+    """Return (daily limit, balance) of each client for whom fixed mode buys, in minor units.
+
+    The daily limit of a week's or month's limit is the largest of a date.
+    """
     rows = tx.execute(
-        "SELECT min(fixed_limit_minor, ?) AS daily, balance_minor FROM participant"
-        " WHERE mode = 'fixed'",
-        (limit_max_minor,),
+        "SELECT fixed_limit_minor, fixed_period, balance_minor FROM participant WHERE mode = 'fixed'"
     )
-    return [(row["daily"], row["balance_minor"]) for row in rows]
+    return [
+        (min(-(-limit // days_least(LimitPeriod(period))), limit_max_minor), balance)
+        for limit, period, balance in rows
+    ]
 
 
 def flow_balances_minor(tx: Tx) -> int:

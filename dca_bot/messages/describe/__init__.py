@@ -17,6 +17,7 @@ from dca_bot.messages.describe.clients import (
     deposit,
     destination,
     destination_whole,
+    margin,
     minimum,
     unreached,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "ledger_fault",
     "left_out",
     "lnbits_said",
+    "margin",
     "minimum",
     "page",
     "part_of",

@@ -3,7 +3,7 @@
 from dca_bot.core.clients import ClientState
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.lnurl_code import host_of
-from dca_bot.core.programme import Programme
+from dca_bot.core.programme import FixedModeRules, Programme
 from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.correspondence.payout_notices import Arrivals
 from dca_bot.ledger.programme.clients import INVOICE_KEY, LNURL, Client, Destination
@@ -11,7 +11,7 @@ from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.messages import obstacles
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.describe.relays import said
-from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Rate, Sat, Say, Word
+from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Percent, Rate, Sat, Say, Word
 
 _WHOLE_MAX = 40
 """The length of the longest code that is always shown in full: a line of a phone."""
@@ -65,6 +65,11 @@ def minimum(where: Destination) -> Say:
     if where.min_sat <= 1:
         return NOTHING
     return Say("destination.minimum", sats=Sat(where.min_sat))
+
+
+def margin(rules: FixedModeRules) -> Say:
+    """Say what the operator keeps of a purchase in fixed mode; NOTHING for nothing."""
+    return Say("limit.margin", percent=Percent(rules.margin_bp)) if rules.margin_bp else NOTHING
 
 
 def deposit(one: Deposit) -> Say:

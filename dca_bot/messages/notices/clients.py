@@ -38,7 +38,8 @@ class ClientNotices:
         how, then = Say("welcome.flow"), NOTHING
         if not self._programme.flow_enabled:
             is_fixed = self._programme.fixed.enabled
-            how = Say("welcome.fixed") if is_fixed else Say("welcome.off")
+            fixed = Say("welcome.fixed", margin=describe.margin(self._programme.fixed))
+            how = fixed if is_fixed else Say("welcome.off")
             then = Say("welcome.then_limit") if is_fixed else NOTHING
         wallet = Say("welcome.offer", address=offered) if offered else Say("welcome.wallet")
         others = [code for code in LANGUAGES if code != client.language]

@@ -96,7 +96,7 @@ async def test_question_for_the_limit_is_forgotten_after_a_day_and_by_flow_mode(
         ("mode fixed 2000.01", "at most Q2,000.00 a day"),
         ("mode fixed 0", "mode flow (you buy with each sale), or pause"),
         ("mode fixed 1.500", "not clear"),
-        ("mode fixed 50 now", "Did you mean: mode fixed 50.00"),
+        ("mode fixed 50 now", "How often? daily, weekly or monthly."),
         ("mode flow 50", "no amount is needed"),
         ("mode 50", "Write flow"),
     ],
@@ -112,10 +112,10 @@ async def test_client_of_an_old_ledger_in_fixed_mode_without_a_limit_is_seen_by_
     await talk.add_client("maria", balance="1500")
     await talk.sql("UPDATE client SET mode = 'fixed'")
     assert "so nothing is bought. Send: limit AMOUNT" in await talk.tell("maria", "balance")
-    assert "No daily amount is set yet; times: 09:00" in await talk.tell("maria", "settings")
+    assert "No amount is set yet; times: 09:00" in await talk.tell("maria", "settings")
     assert "Until then" not in await talk.tell("maria", "mode fixed")
-    assert "buys nothing: no daily limit is set" in await talk.tell("op", "clients")
-    assert "Buys nothing: no daily limit is set" in await talk.tell("op", "client maria")
+    assert "buys nothing: no limit is set" in await talk.tell("op", "clients")
+    assert "Buys nothing: no limit is set" in await talk.tell("op", "client maria")
 
 
 async def test_limit_above_a_lowered_ceiling_is_told_as_what_it_gives(maria):
@@ -155,7 +155,7 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
         ("limit off", "limit [AMOUNT]"),
         (
             "limit",
-            "Q50.00 at 09:00, 18:00\nTo change it: limit AMOUNT (at most Q2,000.00 a day)",
+            "Q50.00 at 09:00, 18:00\nTo change it: limit AMOUNT (at most Q2,000.00 a day), limit",
         ),
         ("help limit", "limit [AMOUNT]"),
         ("limit 1.500", "not clear"),
@@ -163,7 +163,7 @@ async def test_limit_in_flow_mode_is_kept_and_says_how_to_use_it(talk):
             "mode",
             "You buy a fixed amount at fixed times.\nQ100.00 a day, at 09:00, 18:00\nTo change",
         ),
-        ("help mode", "mode [flow|fixed] [AMOUNT]\n"),
+        ("help mode", "mode [flow|fixed] [AMOUNT] [daily|weekly|monthly]\n"),
         ("mode weekly", "Write flow, to buy with each sale"),
         ("mode fixed now", "Did you mean: mode fixed"),
     ],
@@ -179,8 +179,8 @@ async def test_mode_and_limit_alone_tell_what_is_so_in_flow_mode(talk):
     assert (await talk.tell("maria", "mode")).startswith("You buy with each sale at the machine.\n")
     told = await talk.tell("maria", "limit")
     assert (
-        "No daily amount is set yet. Send: limit AMOUNT (at most Q2,000.00)\nFor now you buy with"
-        in told
+        "No amount is set yet. Send: limit AMOUNT (at most Q2,000.00 a day), limit AMOUNT weekly or"
+        " limit AMOUNT monthly\nFor now you buy with" in told
     )
     assert "nothing is bought" not in told
     await talk.tell("maria", "limit 100")

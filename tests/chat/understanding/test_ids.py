@@ -36,7 +36,7 @@ def test_range_in_plain_words(text):
 
 def test_range_and_a_number():
     assert read("deposit confirm 1 al 3 y 5") == ("deposit confirm", {"id": "1-3,5"})
-    assert read("corregir deposito 4 a 1600") == ("deposit edit", {"id": "4", "amount": "1600.00"})
+    assert read("corregir deposito 4 a 1600") == ("deposit edit", {"id": 4, "amount": "1600.00"})
 
 
 @pytest.mark.parametrize("text", ["y ya los metí … los 250", "ya metí los 250", "i put in the 250"])

@@ -18,12 +18,12 @@ TYPED = "amount command destination fiat knock low machine name percent sats sat
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
     " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr nprofile npub nsec tls"
-    " toml xchat"
+    " toml xchat cointracker ctc koinly hash"
 )
 """Programs, formats, columns and settings."""
 SHARED = (
     "a active app bitcoin bot bots d e emojis error es español final internet me no plan real relay relays"
-    " sale t u use web y z admin invoice key cash ins out outs compare english in en es language idioma"
+    " f s sale t u use web y z admin invoice key cash ins out outs compare english in en es language idioma"
 )
 """Words of both languages, those that Spanish has for these things, and what tells of English in it."""
 ALLOWED = frozenset().union(*(words.split() for words in (TYPED, NAMES, SHARED)))

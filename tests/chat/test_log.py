@@ -50,6 +50,7 @@ DEEDS = [
     ("maria", "resume", "resume: Welcome back!"),
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
     ("maria", "limit 100", "limit: Noted, and not in use yet"),
+    ("maria", "statements off", "statements: Monthly statement from now on: no."),
     ("maria", "notify weekly", "notify: Messages about payments from now on: one a week"),
     ("maria", "files dark", "files: From now on a picture comes after the text of chart"),
     ("maria", "language es", "language: "),

@@ -22,9 +22,9 @@ def _statements_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     The first statement is that of the running month, and the last months can be asked for.
     """
     wanted = args.text(_WHICH.name)
-    if not wanted:
-        return Say("statement.shown", how=statements_how(ctx.me.statements))
     wish = MONTHLY if wanted == _ON else OFF
+    if not wanted or wish == ctx.me.statements:
+        return Say("statement.shown", how=statements_how(ctx.me.statements))
     month = month_due(ctx.now, ctx.programme.digest_time, ctx.programme.timezone).month
     statements.set_wish(tx, ctx.me.id, wish, month=month)
     return Say("statement.done", how=statements_how(wish))

@@ -13,9 +13,9 @@ from dca_bot.core.money import FIAT_MINOR_MAX, SAT_MAX, plain_decimal
 from dca_bot.core.payout import PayoutState
 from dca_bot.ledger.programme import deposits
 from dca_bot.messages.render import LANGUAGES, TEXT_BYTES_MAX
-from dca_bot.messages.say import Say, Word
+from dca_bot.messages.say import Say, Typed, Word
 
-HEADER = "date,what,fiat (GTQ),sats,price of 1 BTC (GTQ),state"
+HEADER = "date,what,fiat (GTQ),sats,price of 1 BTC (GTQ),state,receipt,payment hash"
 DAY = timedelta(days=1)
 
 
@@ -41,12 +41,14 @@ async def test_client_gets_what_came_in_was_bought_and_went_back(talk):
     rows = rows_of(text)
     assert [row["what"] for row in rows] == ["withdrawal", "bought", "bought", "deposit"]
     assert rows[1] == {
-        "date": "2026-03-01 08:00",
+        "date": "2026-03-01T08:00:21-06:00",
         "what": "bought",
         "fiat (GTQ)": "200.00",
         "sats": "24000",
         "price of 1 BTC (GTQ)": "833333.33",
         "state": "on its way",
+        "receipt": "2",
+        "payment hash": "",
     }
     assert rows[0] | {"date": ""} == {
         "date": "",
@@ -55,6 +57,8 @@ async def test_client_gets_what_came_in_was_bought_and_went_back(talk):
         "sats": "",
         "price of 1 BTC (GTQ)": "",
         "state": "paid back in cash",
+        "receipt": "",
+        "payment hash": "",
     }
     assert (await talk.client("maria")).balance_minor == 150_000 - 40_000 - 10_050
 
@@ -87,7 +91,7 @@ async def test_unknown_range_is_explained(talk):
     await talk.add_client("maria")
     answer = await talk.tell("maria", "export 2w")
     assert "7d, 30d, 90d, 1y or all" in answer
-    assert "export [RANGE] [PAGE]" in answer
+    assert "export [RANGE]" in answer
 
 
 async def test_much_comes_in_several_messages_and_the_rest_on_further_pages(talk):
@@ -119,14 +123,16 @@ def test_message_of_the_longest_rows_is_not_cut(talk, language):
     longest = max(PayoutState, key=lambda state: len(words[f"word.own_payout.{state}"].encode()))
     line = Say(
         "export.line",
-        at="2026-03-01 06:00",
+        at="2026-03-01T06:00:00-06:00",
         what=Word("statement", "withdrawal"),
         fiat=plain_decimal(FIAT_MINOR_MAX, 2),
         sats=SAT_MAX,
         price=plain_decimal(FIAT_MINOR_MAX, 2),
         state=Word("own_payout", longest),
+        receipt=10**9,
+        hash="f" * 64,
     )
-    more = Say("export.more", range="90d", next=999)
+    more = Say("export.more", command=Typed("export cointracker november 999"))
     header = Say("export.header", currency="GTQ")
     text = talk.texts.render(Say("lines", lines=(header, *[line] * MESSAGE_ROWS, more)), language)
     assert "…" not in text

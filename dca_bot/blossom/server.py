@@ -25,7 +25,7 @@ _TOKEN_LIFE = timedelta(minutes=10)
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 """A token is dated back, as a server refuses one of the future."""
 _ANSWER_BYTES_MAX = 64 * 1024
-_UPLOAD_LIMIT_S = 60
+_UPLOAD_LIMIT_S = 30
 _NOT_ASKABLE = (404, 405, 501)
 _GONE = (200, 202, 204, 404, 410)
 _SEALED_MAX = SIZES[-1] + 16

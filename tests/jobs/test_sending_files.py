@@ -164,6 +164,14 @@ async def test_file_that_never_gets_up_is_given_up(bench):
     assert await bench.rows("file_waiting") == await bench.rows("outbox") == []
 
 
+async def test_few_files_of_one_person_wait_at_a_time(bench):
+    for _ in range(files.WAITING_MAX + 2):
+        await bench.add()
+    assert len(await bench.rows("file_waiting")) == files.WAITING_MAX
+    await bench.look()
+    assert len(bench.site.blobs) == files.WAITING_MAX
+
+
 async def test_upload_that_a_crash_cuts_off_leaves_nothing_behind(bench):
     class Killed(BaseException):
         pass

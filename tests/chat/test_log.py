@@ -22,6 +22,14 @@ DEEDS = [
     ("op", "client close lena", "client close: lena is closed."),
     ("op", f"client wallet maria {OTHER_KEY}", "client wallet: Payouts of maria go to"),
     ("op", "client npub maria {fresh}", "client npub: maria now has the key"),
+    ("op", "client rename maria marta", "client rename: maria is called marta from now on."),
+    ("op", "client language maria es", "client language: maria reads español from now on."),
+    ("op", "client notify maria weekly", "client notify: Messages about payments to maria"),
+    ("op", "client note maria My words", "client note: Noted about maria, for operators only:"),
+    ("op", "client mode maria flow", "client mode: maria buys with each sale at the machine."),
+    ("op", "client limit maria 100", "client limit: maria buys with each sale at the machine."),
+    ("op", "settle maria", "settle: Bought for all of maria's cash: Q1,000.00"),
+    ("op", "deposit edit 2 300", "deposit edit: Deposit 2 of maria is voided, and deposit 3"),
     ("op", "deposit maria 500", "deposit: Deposit 2 of maria, Q500.00"),
     ("op", "deposit confirm 2", "deposit confirm: Deposit 2 is confirmed: Q500.00 for maria"),
     ("op", "deposit void 1", "deposit void: Deposit 1 of maria, Q1,000.00, is voided"),
@@ -49,6 +57,7 @@ DEEDS = [
     ("maria", "pause", "pause: Paused."),
     ("maria", "resume", "resume: Welcome back!"),
     ("maria", "mode fixed 100", "mode: From now on you buy at fixed times"),
+    ("maria", "cap 100", "cap: From the next sale on"),
     ("maria", "limit 100", "limit: Noted, and not in use yet"),
     ("maria", "statements off", "statements: Monthly statement from now on: no."),
     ("maria", "notify weekly", "notify: Messages about payments from now on: one a week"),
@@ -138,6 +147,7 @@ def before_with_code(text):
     first = {
         "commission remove maria": "commission set maria 10",
         "deposit confirm 2": "deposit maria 500",
+        "deposit edit 2 300": "deposit maria 500",
     }
     if text.startswith("export"):
         return [f"deposit maria {number + 1}" for number in range(MESSAGE_ROWS)]
@@ -301,7 +311,7 @@ async def test_log_of_a_client_is_paged(scene):
 
 
 async def test_number_is_a_page_and_with_a_sign_a_name(scene):
-    await scene.sql("UPDATE client SET name = '1', skeleton = '1' WHERE name = 'maria'")
+    await scene.do("op", "client rename maria 1")
     await scene.tell("op", "client pause 1")
     assert "no more pages" in await scene.tell("op", "log 2")
     await scene.tell("op", "client pause lena")

@@ -16,6 +16,7 @@ from dca_bot.config_values import (
     FilePath,
     HttpUrl,
     Lud16,
+    MaybeHttpUrl,
     Nip05,
     OneLine,
     PageUrl,
@@ -232,7 +233,7 @@ class NotificationsConfig(Section):
 class FilesConfig(Section):
     """`[files]`."""
 
-    blossom: Literal[""] | HttpUrl = ""
+    blossom: MaybeHttpUrl = ""
 
 
 class BackupConfig(Section):

@@ -58,10 +58,15 @@ def each_relay_once(urls: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(first.values())
 
 
+def _http_url_or_none(url: str) -> str:
+    """Check the URL of a server; an empty text stands for none."""
+    return _http_url(url) if url else ""
+
+
 def _http_url(url: str) -> str:
     parts = _parts(url, "https", "http")
     if parts is None:
-        raise ValueError(f"{url!r} is no web address; write one like https://lnbits.example.com")
+        raise ValueError(f"{url!r} is no web address; write one like https://server.example.com")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} is a page of it; write {parts.scheme}://{parts.netloc} only")
     return url.rstrip("/")
@@ -168,6 +173,7 @@ Amount = Annotated[Decimal, Field(ge=0, lt=10**12)]
 Sats = Annotated[int, Field(ge=0, le=SAT_MAX)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+MaybeHttpUrl = Annotated[str, AfterValidator(_http_url_or_none)]
 PageUrl = Annotated[str, Field(max_length=500), AfterValidator(_page_url)]
 Nip05 = Annotated[str, AfterValidator(_nip05)]
 Lud16 = Annotated[str, AfterValidator(_lud16)]

@@ -85,6 +85,7 @@ def test_example_explains_every_key():
         ("payout_max_sat = 1000000", "payout_max_sat = 0", "limits.payout_max_sat"),
         ('low_deposit = "200.00"', 'low_deposit = "200.001"', "more decimals"),
         ('url = "https://lnbits.example.com"', 'url = "lnbits"', "is no web address"),
+        ('blossom = ""', 'blossom = "ftp://x"', "files.blossom: 'ftp://x' is no web address"),
         ("[flow]", "[flow", "no valid TOML"),
         (START_AT, "start_at = 2026-01-01T00:00:00", "lamassu.start_at: needs a time zone"),
         (START_AT, "start_at = 2026", "lamassu.start_at: is a time with its offset"),

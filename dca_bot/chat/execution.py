@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from dca_bot.chat import codes
@@ -32,7 +32,7 @@ from dca_bot.ledger.programme import clients
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices import Notices
-from dca_bot.messages.render import Texts
+from dca_bot.messages.render import TEXT_BYTES_MAX, Texts
 from dca_bot.messages.say import NOTHING, CommandRefused, Say, refuse
 
 
@@ -106,20 +106,33 @@ class Execution:
         if ctx is None:
             self.replies.write(tx, message, turn_away(), now)
             return [Outcome.REFUSED]
-        outcomes = [
+        results = [
             self._step(tx, message, replace(ctx, place=place), step, late)
             for place, step in enumerate(steps)
         ]
+        for reply in self._replies_to(ctx, results):
+            self.replies.write(tx, message, reply, now)
         singles = [one.invocation for one in steps if isinstance(one.invocation, Invocation)]
         asks = any(one.command in ASKING for one in singles)
         if late is None and not asks:
             questions.close(tx, message.sender)
-        return outcomes
+        return [one.outcome for one in results]
+
+    def _replies_to(self, ctx: Context, results: Sequence[_Result]) -> Sequence[Say]:
+        """Return the replies; a client reads the answers of several lines in one message, if they fit."""
+        replies = [reply for one in results for reply in one.replies]
+        is_asked = any(one.outcome is Outcome.ASKED for one in results)
+        if ctx.client is None or is_asked or len(results) == 1 or len(replies) != len(results):
+            return replies
+        texts = [self.texts.render(one, ctx.client.language, now=ctx.now) for one in replies]
+        if len("\n\n".join(texts).encode()) > TEXT_BYTES_MAX:
+            return replies
+        return [reduce(lambda told, then: Say("answers", told=told, then=then), replies)]
 
     def _step(
         self, tx: Tx, message: IncomingMessage, ctx: Context, step: Step, late: Say | None
-    ) -> Outcome:
-        """Carry out one command or batch, log what it did, and write the replies."""
+    ) -> _Result:
+        """Carry out one command or batch, and log what it did."""
         invocation = step.invocation
         if invocation is None:
             result = _Result(Outcome.REFUSED, (step.refusal,))
@@ -138,11 +151,9 @@ class Execution:
                 now=ctx.now,
                 about=log.subjects(tx, part.command.name, part.args),
             )
-        for reply in result.replies:
-            self.replies.write(tx, message, reply, ctx.now)
         if isinstance(invocation, Invocation) and result.outcome is Outcome.ANSWERED:
             self._attach(tx, message, ctx, invocation)
-        return result.outcome
+        return result
 
     def _attach(
         self, tx: Tx, message: IncomingMessage, ctx: Context, invocation: Invocation

@@ -314,6 +314,20 @@ async def test_settings_without_a_code_run_at_once(house):
     ]
 
 
+async def test_client_reads_the_answers_of_several_lines_in_one_message_if_they_fit(house):
+    told = await house.tell("maria", "balance\nlimit 1.500\nsettings")
+    balance, refusal, settings = told.split("\n\n")
+    assert balance.startswith("Cash still")
+    assert "not clear" in refusal
+    assert settings.startswith("maria, active")
+    await house.add_client("lena", balance="500")
+    for n in range(10):
+        await house.distribute(f"d{n}", fiat_minor=1_000, sat=1_200)
+    assert len(await house.tell_all("lena", "history 1\n" * 2)) == 1
+    assert len(await house.tell_all("lena", "history 1\n" * 8)) == 8
+    assert len(await house.tell_all("op", "clients\nholds")) == 2
+
+
 async def test_client_gets_a_code_for_each_command(house):
     await house.add_client("lena", balance="500")
     replies = await house.tell_all("lena", "wallet lena@example.com\nwithdraw 50")

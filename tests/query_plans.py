@@ -113,6 +113,11 @@ ALLOWED = (
         "audit reads everything",
     ),
     (
+        "SELECT 1 FROM foreign_payment AS one",
+        "foreign_payment",
+        "what a restored ledger lacks, once an operator settles a client",
+    ),
+    (
         "created_at >= ? AND row_crypto_code IS NOT NULL",
         "cash_out",
         "once a day, beside a full read of Lamassu",

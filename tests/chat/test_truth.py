@@ -16,7 +16,7 @@ from dca_bot.messages.surroundings import Surroundings
 ADDRESS = "maria@example.com"
 WALLETLESS = "You have no wallet set yet, so nothing can be bought for you."
 CAREFUL = "Careful: nothing is bought for maria ({why})."
-LIMITLESS = "No daily amount is set yet, so nothing is bought."
+LIMITLESS = "No amount is set yet, so nothing is bought."
 
 
 async def switch(talk, *, flow=True, fixed=True):
@@ -65,7 +65,7 @@ async def all_off(talk):
 
 WAYS = {
     "no wallet yet": (no_wallet, WALLETLESS),
-    "no daily limit is set": (no_limit, LIMITLESS),
+    "no limit is set": (no_limit, LIMITLESS),
     "paused by the client": (pause, "You are paused. Send resume to go on."),
     "paused by the operator": (stop, "The operator has paused you."),
     "buying with each sale is switched off": (flow_off, "To buy at fixed times, send: mode fixed"),

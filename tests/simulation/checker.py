@@ -39,6 +39,9 @@ _DONE_WITHIN = timedelta(hours=9)
 _ASKED_MAX = 3
 _TOLD_WITHIN = timedelta(hours=30)
 _PRICE_AGE_MAX = timedelta(minutes=2)
+_DAY_US = 24 * 3600 * 10**6
+_TO_UTC_US = 6 * 3600 * 10**6
+"""A local date begins six hours after the date of UTC."""
 _NEWEST = (
     "SELECT (SELECT max(rowid) FROM distribution), (SELECT max(id) FROM command_log),"
     " (SELECT group_concat(id || ' ' || attempt) FROM open_payout WHERE state = 'SUBMITTED')"
@@ -191,7 +194,7 @@ class Checker:
         fixed_rule.check(ledger, id_, prices=prices, now=self.clock.now())
 
     def _check_wishes(self, ledger: sqlite3.Connection, id_: str, kind: str) -> None:
-        """Nothing is given to a client who is paused, and to nobody while everything is paused."""
+        """Nobody gets anything while everything is paused, and who is paused only by settling."""
         stopped_at = self.people.operator.stopped_at
         hold(f"{id_} was shared out, paused since {stopped_at}", is_kept=stopped_at is None)
         is_behind = self.clock.wrong() < _BEHIND_MAX
@@ -200,7 +203,7 @@ class Checker:
             is_kept=not is_behind,
         )
         is_as_paid = self.is_restored and _shares(ledger, id_) == self._paid(ledger, id_)
-        if kind == "commission" or is_as_paid:
+        if kind == "commission" or is_as_paid or fixed_rule.SETTLES in id_:
             return
         # After an older copy was put back an operator records what LNbits had paid before the pause.
         paid = self._paid(ledger, id_) if self.is_restored else {}
@@ -360,7 +363,8 @@ def _check_fixed(ledger: sqlite3.Connection) -> None:
     """No client gives more than the programme's limit on a local date."""
     for client, day, minor in ledger.execute(
         "SELECT client_id, day, sum(minor) FROM share JOIN distribution ON distribution.id ="
-        " distribution_id WHERE kind = 'fixed' GROUP BY 1, 2"
+        f" distribution_id WHERE kind = 'fixed' AND instr(distribution.id, '{fixed_rule.SETTLES}') = 0"
+        " GROUP BY 1, 2"
     ):
         hold(f"client {client} gave {minor} on {day}", is_kept=minor <= fixed_rule.DAILY_MAX_MINOR)
 
@@ -423,7 +427,8 @@ def _shares(ledger: sqlite3.Connection, id_: str) -> dict[int, tuple[int, int]]:
 def _balances(ledger: sqlite3.Connection, id_: str, at: int) -> Mapping[int, int]:
     """Return the balances that count for a distribution that was just recorded: {client: minor units}.
 
-    What the clients had before, less the deposits that were confirmed after the sale.
+    What the clients had before, less the deposits that were confirmed after the sale, and no more than a
+    client's cap leaves of the sale's date.
     """
     rows = ledger.execute(
         "SELECT client.id,"
@@ -431,12 +436,21 @@ def _balances(ledger: sqlite3.Connection, id_: str, at: int) -> Mapping[int, int
         "   WHERE account.id IN (to_account, from_account)"
         "   AND posting_id < (SELECT id FROM posting WHERE distribution_id = ?1)),"
         " (SELECT coalesce(sum(amount_minor), 0) FROM deposit WHERE client_id = client.id"
-        "   AND state = 'confirmed' AND confirmed_at > ?2)"
+        "   AND state = 'confirmed' AND confirmed_at > ?2),"
+        " flow_cap_minor, (SELECT coalesce(sum(minor), 0) FROM share"
+        "   JOIN distribution ON distribution.id = distribution_id AND kind = 'flow'"
+        "   JOIN client same ON same.id = share.client_id AND same.pubkey = client.pubkey"
+        "   LEFT JOIN payout ON payout.id = payout_id WHERE coalesce(payout.state, '') <> 'CANCELLED'"
+        f"   AND (at - {_TO_UTC_US}) / {_DAY_US} = (?2 - {_TO_UTC_US}) / {_DAY_US}"
+        "   AND distribution.rowid < (SELECT rowid FROM distribution WHERE id = ?1))"
         " FROM client JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
         " WHERE role = 'client' AND state = 'active' AND mode = 'flow' AND destination IS NOT NULL",
         (id_, at),
     ).fetchall()
-    return {client: max(0, balance - later) for client, balance, later in rows}
+    return {
+        client: max(0, balance - later if cap is None else min(balance - later, cap - given))
+        for client, balance, later, cap, given in rows
+    }
 
 
 def _amounts(sale: Sale, minor: int) -> tuple[int, int, int]:

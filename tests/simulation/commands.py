@@ -34,6 +34,7 @@ _CODED = frozenset(
         "hold ignore",
         "payout cancel",
         "payout retry",
+        "settle",
         "withdraw",
     }
 )

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -14,17 +14,20 @@ TIMES = ("09:00", "15:00", "21:00")
 DAILY_MAX_MINOR = 200_000
 RATE_AGE_MAX = timedelta(minutes=60)
 DEVIATION_PERCENT_MAX = 5
+MARGIN_PERCENT = "1.25"
+SETTLES = ":settles:"
 _BY_HAND = len("fixed:2026-03-02T09:00") + 1
 _ROWS = (
-    "SELECT client.id, fixed_limit_minor,"
+    "SELECT client.id, fixed_limit_minor, fixed_period,"
     " (SELECT coalesce(sum(iif(to_account = account.id, amount, -amount)), 0) FROM entry"
     "   WHERE account.id IN (to_account, from_account)"
     "   AND posting_id < (SELECT id FROM posting WHERE distribution_id = ?1)),"
     " (SELECT coalesce(sum(minor), 0) FROM share WHERE client_id = client.id AND day = ?2"
     "   AND distribution_id <> ?1)"
     " FROM client JOIN account ON account.client_id = client.id AND account.kind = 'balance'"
-    " WHERE role = 'client' AND state = 'active' AND mode = 'fixed' AND destination IS NOT NULL"
+    " WHERE role = 'client' AND destination IS NOT NULL AND {}"
 )
+_TAKE_PART = "state = 'active' AND mode = 'fixed'"
 
 
 def check(
@@ -44,9 +47,14 @@ def check(
     if len(run_id) < _BY_HAND:
         number, count = TIMES.index(run_id[-5:]) + 1, len(TIMES)
     wanted = {}
-    for client_id, limit, balance, given in ledger.execute(_ROWS, (run_id, day)):
+    settled, margin = run_id.partition(SETTLES)[2], Fraction(MARGIN_PERCENT)
+    who = _ROWS.format(f"client.id = {int(settled)}" if settled else _TAKE_PART)
+    for client_id, whole, period, balance, given in ledger.execute(who, (run_id, day)):
+        limit = _limit(whole, period, date.fromisoformat(day))
         part = limit * number // count - limit * (number - 1) // count
         minor = min(part, balance, limit - given, DAILY_MAX_MINOR - given)
+        if settled:
+            minor, margin = balance, Fraction(0)
         if minor > 0:
             wanted[client_id] = minor
     found = {
@@ -60,7 +68,11 @@ def check(
         for price in prices
         if price > 0
         and found
-        == {one: (minor, _sat(minor, price)) for one, minor in wanted.items() if _sat(minor, price)}
+        == {
+            one: (minor, sat)
+            for one, minor in wanted.items()
+            if (sat := _sat(minor, price, margin))
+        }
     ]
     hold(f"{run_id}: {found}, not for {wanted} at one of {prices}", is_kept=bool(fits))
     ticker, at = ledger.execute(
@@ -74,5 +86,15 @@ def check(
     hold(f"{run_id}: at {fits}, Lamassu's price is {ticker}", is_kept=is_near or not is_fresh)
 
 
-def _sat(minor: int, price: Decimal) -> int:
-    return int(Fraction(minor, 100) / Fraction(price) * 10**8)
+def _limit(whole: int, period: str, day: date) -> int:
+    """Return what a date has of a limit of a day, a week from Monday or a month."""
+    if period == "daily":
+        return whole
+    following = day.replace(day=28) + timedelta(days=4)
+    of_month = day.day, (following - timedelta(days=following.day)).day
+    d, n = (day.weekday() + 1, 7) if period == "weekly" else of_month
+    return int(Fraction(whole * d, n)) - int(Fraction(whole * (d - 1), n))
+
+
+def _sat(minor: int, price: Decimal, margin: Fraction) -> int:
+    return int(Fraction(minor, 100) * (100 - margin) / 100 / Fraction(price) * 10**8)

@@ -185,18 +185,29 @@ class Saver(Person):
         codes = [code[1] for letter in lately if (code := _CODE.search(letter.text))]
         self.write(f"confirm {self.random.choice(codes)}" if codes else "help")
 
+    def _amount(self) -> str:
+        """Return an amount for fixed mode, perhaps of a week or month."""
+        period = self.random.choice(("", "", " weekly", " monthly"))
+        return f"{self.random.randint(1, 20) * 50}{period}"
+
     def act(self) -> None:
         """Write something, as a client does now and then."""
         random = self.random
-        match random.choice(("mode", "limit", "pause", "notify", "peek", "meddle", *("say",) * 3)):
+        match random.choice(
+            ("mode", "limit", "cap", "pause", "notify", "peek", "meddle", *("say",) * 3)
+        ):
             case "peek":
                 self._write_code_of_another()
             case "meddle":
                 self.write(random.choice((f"deposit {self.name} 5000", "pause all", "holds")))
             case "mode":
-                self.write(random.choice(("mode flow", "mode fixed")))
+                self.write(
+                    random.choice(("mode flow", "mode fixed", f"mode fixed {self._amount()}"))
+                )
             case "limit":
-                self.write(f"limit {random.randint(1, 20) * 50}")
+                self.write(f"limit {self._amount()}")
+            case "cap":
+                self.write(random.choice(("cap off", f"cap {random.randint(1, 10) * 20}")))
             case "pause":
                 self.write("pause")
                 self.write_in(random.uniform(600, 20 * 3600), "resume")
@@ -246,9 +257,11 @@ class Operator(Person):
         """Do something that an operator does now and then."""
         random = self.random
         saver = random.choice(savers)
-        match random.choice(("withdraw", "withdraw", "stop", "percents", "again")):
+        match random.choice(("withdraw", "withdraw", "settle", "stop", "percents", "again")):
             case "withdraw":
                 self.write(f"withdraw {saver.name} {random.randint(1, 8) * 50}")
+            case "settle":
+                self.write(f"settle {saver.name}")
             case "stop":
                 self.write("pause all")
                 self.write_in(random.uniform(1_200, 7_200), "resume all")

@@ -209,7 +209,7 @@ class World:
             "nostr": {"relays": RELAYS, "operators": [self.operator.key.npub]},
             "lamassu": {"source": "directory", "poll_seconds": 300},
             "lnbits": {"url": "https://lnbits.example"},
-            "fixed": {"times": fixed_rule.TIMES},
+            "fixed": {"times": fixed_rule.TIMES, "margin_percent": fixed_rule.MARGIN_PERCENT},
             "limits": {"payout_max_sat": _PAYOUT_MAX_SAT, "day_max_sat": _DAY_MAX_SAT},
         }
         return Config.model_validate(values).model_copy(update={"base": self.folder})

@@ -34,7 +34,8 @@ TABLES = (
     Table(
         "clients",
         f"SELECT {_WHO}, role, client.state, mode, {_masked('client.destination')},"
-        " fiat.balance AS balance_minor, sats.balance AS owed_sat, fixed_limit_minor, created_at"
+        " fiat.balance AS balance_minor, sats.balance AS owed_sat, fixed_limit_minor, fixed_period,"
+        " flow_cap_minor, created_at"
         " FROM client"
         " JOIN account fiat ON fiat.kind = 'balance' AND fiat.client_id = client.id"
         " JOIN account sats ON sats.kind = 'owed' AND sats.client_id = client.id"
@@ -91,7 +92,7 @@ TABLES = (
     Table(
         "fixed_runs",
         "SELECT id AS fixed_run, day, state, reason, reason_said, clients, price AS price_of_one_btc_whole,"
-        " price_source, ceiling_minor AS day_limit_minor, due_at, changed_at"
+        " price_source, ceiling_minor AS day_limit_minor, margin_bp, settles_client, due_at, changed_at"
         " FROM fixed_run ORDER BY due_at, id",
     ),
     Table(

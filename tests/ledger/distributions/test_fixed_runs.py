@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from ledger.story import Story, hex_of
 
 from dca_bot.core.clients import LimitPeriod
-from dca_bot.core.fixed_schedule import limit_of, run_by_hand, runs_of
+from dca_bot.core.fixed_schedule import day_of, limit_of, run_by_hand, run_to_settle, runs_of
 from dca_bot.core.rate import Quote, Ticker
 from dca_bot.errors import StateChanged
-from dca_bot.ledger.distributions import fixed_mode, fixed_runs
+from dca_bot.ledger.distributions import distributions, fixed_mode, fixed_runs
+from dca_bot.ledger.distributions.distributions import FIXED, Distribution, Share
 from dca_bot.ledger.payouts import booking
 from dca_bot.ledger.programme import clients, tickers
-from dca_bot.ledger.store.accounts import CONVERTED, TREASURY
+from dca_bot.ledger.store.accounts import CONVERTED, TREASURY, Cause
 
 ZONE = ZoneInfo("America/Guatemala")
 DAY = date(2026, 11, 24)
@@ -305,6 +306,54 @@ def test_ticker_of_the_future_gives_way_to_todays(savings):
     savings.story.do(tickers.note, ahead, now=ahead.at)
     savings.story.do(tickers.note, today, now=NOW)
     assert savings.story.read(tickers.newest) == today
+
+
+def test_settling_that_a_restored_ledger_lacks_is_recorded_as_one_clients(savings):
+    ana = savings.fixed_client("ana", limit=100)
+    id_ = run_to_settle(ana, NOW, ZONE).id
+    shares = (Share(ana, minor=100_000, sat=125_000),)
+    paid = Distribution(id_, FIXED, NOW, 125_000, 100_000, shares)
+    savings.story.do(fixed_runs.record_recovered, paid, clients=1, now=NOW)
+    cause, day = Cause(distribution_id=id_), day_of(id_)
+    named = {"source": TREASURY, "day": day, "cause": cause, "now": NOW}
+    savings.story.do(distributions.record, paid, **named)
+    (run,) = savings.story.read(fixed_runs.recent, limit=5)
+    assert (run.settled, run.minor, savings.story.balance(ana)) == ("ana", 100_000, 0)
+    assert savings.story.findings() == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ("INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, ceiling_minor,"
+         " settles_client) VALUES ('x', '2026-11-24', 0, 'done', 0, 1, 9, 1)", "CHECK"),
+        ("INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, margin_bp,"
+         " settles_client) VALUES ('x', '2026-11-24', 0, 'done', 0, 1, 1, 1)", "CHECK"),
+        ("INSERT INTO fixed_run (id, day, due_at, state, changed_at, settles_client)"
+         " VALUES ('x', '2026-11-24', 0, 'waiting', 0, 1)", "CHECK"),
+    ],
+)  # fmt: skip
+def test_schema_refuses_a_settling_with_terms_of_the_schedule(savings, change, refusal):
+    savings.fixed_client("ana", limit=100)
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        savings.story.sql(change)
+
+
+def test_schema_has_a_settling_give_one_client_alone(savings):
+    savings.fixed_client("ana", limit=100)
+    ben = savings.fixed_client("ben", limit=100)
+    savings.story.sql(
+        "INSERT INTO fixed_run (id, day, due_at, state, changed_at, clients, settles_client)"
+        " VALUES ('x', '2026-11-24', 0, 'done', 0, 1, ?)",
+        ben,
+    )
+
+    def attack(tx):
+        tx.execute(SHARE, ("x", 1, "2026-11-24"))
+        tx.execute(GIVEN, ("x", "fixed"))
+
+    with pytest.raises(sqlite3.IntegrityError, match="one client alone"):
+        savings.story.do(attack)
 
 
 # What the schema itself refuses

@@ -19,8 +19,12 @@ def _whole_at_each_run(limit_minor: int, number: int, count: int) -> int:  # noq
     return limit_minor
 
 
-def _rounded_up(minor: int, coin: Any) -> int:
-    return bought_sat(minor, coin) + 1
+def _rounded_up(minor: int, coin: Any, **margin: int) -> int:
+    return bought_sat(minor, coin, **margin) + 1
+
+
+def _without_margin(minor: int, coin: Any, **_margin: int) -> int:
+    return bought_sat(minor, coin)
 
 
 def _at_any_price(price: Any, _ticker: Any, *, rules: Any, **_about: Any) -> Any:
@@ -46,6 +50,10 @@ FAULTS = (
     Fault(
         "fixed mode gives a sat too much",
         {"ledger.distributions.fixed_mode.bought_sat": _rounded_up},
+    ),
+    Fault(
+        "the margin is forgotten",
+        {"ledger.distributions.fixed_mode.bought_sat": _without_margin},
     ),
     Fault(
         "fixed mode buys at any price",

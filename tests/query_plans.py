@@ -108,6 +108,11 @@ ALLOWED = (
     ("WHERE from_account =", "entry_from", "forecast and statements end with their range"),
     ("SELECT payment_hash, payout.id, amount_sat", "attempt", "audit reads everything"),
     (
+        "SELECT id FROM deposit WHERE state <> 'voided' AND id BETWEEN",
+        "deposit",
+        "ends with the typed range, or the first hundred that stand",
+    ),
+    (
         "SELECT payment_hash FROM foreign_payment AS one",
         "foreign_payment",
         "audit reads everything",

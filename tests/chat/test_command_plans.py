@@ -49,6 +49,11 @@ MORE = [
     ("maria", "export koinly 2026"),
     ("maria", "stats 7d"),
     ("maria", "stats all"),
+    ("op", "deposit confirm all"),
+    ("op", "deposit confirm 1-999999999 Market"),
+    ("op", "deposit void 1-9"),
+    ("op", "hold ignore 1-9"),
+    ("op", "deposit maria 5 in Market\nwithdraw maria 3"),
     ("stranger", "hello"),
 ]
 

@@ -10,11 +10,13 @@ from fractions import Fraction
 from dca_bot.chat.ask import ask_coin, coin_rate
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.services import Services
+from dca_bot.core.clients import Mode
 from dca_bot.core.market import bought_sat, coin_minor
 from dca_bot.core.money import minor_digits
 from dca_bot.ledger.programme import tickers
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
+from dca_bot.messages import describe
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Rate, Sat, Say
 
 PRICE_AGE_MAX = timedelta(days=1)
@@ -61,7 +63,13 @@ def _price_answer(tx: Tx, ctx: Context, _args: Args, coin: Fraction | None) -> S
         own = Say("price.own", rate=Rate(got.spent_minor, got.bought_sat))
     at = NOTHING if price.at is None else Say("price.at", at=Moment(price.at))
     now = Say("price.now", rate=coin_rate(price.coin), at=at)
-    buys = Say("price.buys", fiat=Fiat(minor), sats=Sat(bought_sat(minor, price.coin)))
+    is_fixed = ctx.client is not None and ctx.client.mode is Mode.FIXED
+    buys = Say(
+        "price.buys",
+        fiat=Fiat(minor),
+        sats=Sat(bought_sat(minor, price.coin)),
+        margin=describe.margin(ctx.programme.fixed) if is_fixed else NOTHING,
+    )
     return Say("lines", lines=(now, buys, own))
 
 

@@ -87,7 +87,7 @@ async def test_margin_is_shown_kept_and_recorded(maria):
     maria.programme = replace(maria.programme, fixed=fixed)
     maria.start()
     assert "the operator keeps 1.5%" in await maria.tell("maria", "mode fixed 100")
-    for asked in ("mode", "limit", "settings", "what does it cost"):
+    for asked in ("mode", "limit", "settings", "price", "what does it cost"):
         assert "keeps 1.5%" in await maria.tell("maria", asked)
     assert "Of each purchase you keep 1.5%" in await maria.tell("op", "fixed")
     _, done = await confirmed(maria, "op", "fixed run")

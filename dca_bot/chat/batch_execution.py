@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 
 from dca_bot.chat import codes
 from dca_bot.chat.batches import Batch
-from dca_bot.chat.command import Context, Counted, Done
+from dca_bot.chat.command import Context, Counted
+from dca_bot.chat.operator import log
+from dca_bot.chat.operator.log import Deed
 from dca_bot.chat.parsing import Invocation
 from dca_bot.errors import StateChanged
 from dca_bot.ledger.correspondence import confirmations
@@ -33,10 +35,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The replies, and what was done: each command with its report; nothing where a code was asked for."""
+    """The replies, and each command that was carried out; none where a code was asked for."""
 
     replies: tuple[Say, ...]
-    reports: tuple[tuple[Invocation, Say], ...] = ()
+    deeds: tuple[Deed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,8 @@ class _Part:
     """What a command of a batch does, told before and after."""
 
     effect: Say
-    done: Done
-
-    @property
-    def report(self) -> Say:
-        return self.done.told_otherwise or self.done.reply
+    deed: Deed
+    counted: Counted | None = None
 
 
 def run_batch(
@@ -61,7 +60,7 @@ def run_batch(
     good, language = codes.given(tx, ctx, batch), codes.reader_of(ctx)
     tx.execute("SAVEPOINT batch")
     parts = [_carry_out(tx, replace(ctx, place=ctx.place + n), one) for n, one in enumerate(looked)]
-    totals = tuple(_totals([one.done.counted for one in parts]))
+    totals = tuple(_totals([one.counted for one in parts]))
     effects = tuple(Say("batch.effect", n=n, effect=one.effect) for n, one in enumerate(parts, 1))
     told = (Say("batch.heading", n=len(parts)), *effects, *totals)
     words = "\n".join(texts.render(one, language) for one in told)
@@ -73,12 +72,11 @@ def run_batch(
         *before, last = _messages(told, texts, language)
         return BatchResult((*before, codes.ask(tx, ctx, batch, effect=last, words=words)))
     confirmations.use(tx, good, now=ctx.now)
-    done = (Say("batch.done", n=len(parts)), *(one.report for one in parts), *totals)
+    done = (Say("batch.done", n=len(parts)), *(one.deed.report for one in parts), *totals)
     messages = tuple(_messages(done, texts, language))
     for message in messages:
         ctx.notices.money_command(tx, ctx.sender, message, ctx.now)
-    reports = zip((one.invocation for one in looked), (one.report for one in parts), strict=True)
-    return BatchResult(messages, tuple(reports))
+    return BatchResult(messages, tuple(one.deed for one in parts))
 
 
 def _carry_out(tx: Tx, ctx: Context, one: Looked) -> _Part:
@@ -99,11 +97,14 @@ def _part(tx: Tx, ctx: Context, one: Looked) -> _Part:
     is_told = command.needs_code(args) or command.answer is None
     if is_told and command.plan is not None and command.apply is not None:
         effect = command.plan(tx, ctx, args, one.seen)
-        return _Part(effect, command.apply(tx, ctx, args, one.seen))
+        done = command.apply(tx, ctx, args, one.seen)
+        report = done.told_otherwise or done.reply
+        return _Part(effect, log.deed(tx, command, args, report), done.counted)
     assert command.answer is not None
     said = command.answer(tx, ctx, args, one.seen)
     reply = Say("lines", lines=said) if isinstance(said, tuple) else said
-    return _Part(Say("batch.setting", typed=Typed(one.invocation.line), reply=reply), Done(reply))
+    effect = Say("batch.setting", typed=Typed(one.invocation.line), reply=reply)
+    return _Part(effect, log.deed(tx, command, args, reply))
 
 
 def _totals(counted: Sequence[Counted | None]) -> Iterator[Say]:

@@ -18,12 +18,12 @@ from dca_bot.chat.command import Context
 from dca_bot.chat.command_sets import command_set_of
 from dca_bot.chat.general import CONFIRM, GENERAL_COMMANDS
 from dca_bot.chat.operator import log
+from dca_bot.chat.operator.log import Deed
 from dca_bot.chat.parsing import Invocation
 from dca_bot.chat.replies import Replies
 from dca_bot.chat.services import Services
 from dca_bot.chat.strangers import turn_away
 from dca_bot.chat.unclear import ASKING, UNCLEAR
-from dca_bot.core.files import SIZES
 from dca_bot.core.ports import IncomingMessage
 from dca_bot.core.programme import Programme
 from dca_bot.errors import StateChanged
@@ -49,11 +49,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """The result of a step: the replies, and each command that did something with its report for the log."""
+    """The result of a step: the replies, and each command that did something."""
 
     outcome: Outcome
     replies: tuple[Say, ...]
-    reports: tuple[tuple[Invocation, Say], ...] = ()
+    deeds: tuple[Deed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +110,31 @@ class Execution:
             self._step(tx, message, replace(ctx, place=place), step, late)
             for place, step in enumerate(steps)
         ]
-        for reply in self._replies_to(ctx, results):
-            self.replies.write(tx, message, reply, now)
         singles = [one.invocation for one in steps if isinstance(one.invocation, Invocation)]
+        for reply in self._replies_to(ctx, singles, results):
+            self.replies.write(tx, message, reply, now)
         asks = any(one.command in ASKING for one in singles)
         if late is None and not asks:
             questions.close(tx, message.sender)
         return [one.outcome for one in results]
 
-    def _replies_to(self, ctx: Context, results: Sequence[_Result]) -> Sequence[Say]:
-        """Return the replies; a client reads the answers of several lines in one message, if they fit."""
+    def _replies_to(
+        self, ctx: Context, singles: Sequence[Invocation], results: Sequence[_Result]
+    ) -> Sequence[Say]:
+        """Return the replies; a client reads the answers of several lines in one message, if they fit.
+
+        A table or chart stays a message of its own, to be copied as it is.
+        """
         replies = [reply for one in results for reply in one.replies]
         is_asked = any(one.outcome is Outcome.ASKED for one in results)
-        if ctx.client is None or is_asked or len(results) == 1 or len(replies) != len(results):
+        has_table = any(one.command.attach for one in singles)
+        if (
+            ctx.client is None
+            or is_asked
+            or has_table
+            or len(results) == 1
+            or len(replies) != len(results)
+        ):
             return replies
         texts = [self.texts.render(one, ctx.client.language, now=ctx.now) for one in replies]
         if len("\n\n".join(texts).encode()) > TEXT_BYTES_MAX:
@@ -139,17 +151,17 @@ class Execution:
         else:
             run = partial(self._run, tx, ctx, invocation, step.seen)
             result = _undone_if_refused(tx, lambda: _unless_late(tx, late, invocation, run))
-        for part, report in result.reports:
+        for deed in result.deeds:
             command_log.record(
                 tx,
                 actor=ctx.sender,
                 client_id=ctx.client.id if ctx.client else None,
                 message_id=ctx.message_id,
-                command=part.command.name,
+                command=deed.command,
                 # In the operators' language; texts have no secrets in them.
-                done=self.texts.render(report, self.programme.language),
+                done=self.texts.render(deed.report, self.programme.language),
                 now=ctx.now,
-                about=log.subjects(tx, part.command.name, part.args),
+                about=deed.about,
             )
         if isinstance(invocation, Invocation) and result.outcome is Outcome.ANSWERED:
             self._attach(tx, message, ctx, invocation)
@@ -166,7 +178,7 @@ class Execution:
             return
         render = partial(self.texts.render, language=client.language, now=ctx.now)
         file = attach(tx, ctx, invocation.args, render)
-        if file is not None and len(file.content) <= SIZES[-1]:
+        if file is not None:
             files.add(tx, ctx.sender, file.form, file.content, now=ctx.now, relay=message.relay)
 
     def _context(self, tx: Tx, message: IncomingMessage, now: datetime) -> Context | None:
@@ -206,8 +218,8 @@ class Execution:
         """Prepare an effect, carry an effect out, or answer."""
         if isinstance(invocation, Batch):
             done = run_batch(tx, ctx, invocation, seen, self.texts)
-            outcome = Outcome.CARRIED_OUT if done.reports else Outcome.ASKED
-            return _Result(outcome, done.replies, done.reports)
+            outcome = Outcome.CARRIED_OUT if done.deeds else Outcome.ASKED
+            return _Result(outcome, done.replies, done.deeds)
         command, args = invocation.command, invocation.args
         is_plain = invocation.is_plain or invocation.code is not None
         if command.is_coded(tx, ctx, args, is_plain=is_plain):
@@ -224,8 +236,10 @@ class Execution:
         said = command.answer(tx, ctx, invocation.args, seen)
         replies = said if isinstance(said, tuple) else (said,)
         is_logged = tx.total_changes > before and command not in (*GENERAL_COMMANDS, *UNCLEAR)
-        reports = ((invocation, Say("lines", lines=replies)),) if is_logged else ()
-        return _Result(Outcome.ANSWERED, replies, reports)
+        if not is_logged:
+            return _Result(Outcome.ANSWERED, replies)
+        deed = log.deed(tx, command, invocation.args, Say("lines", lines=replies))
+        return _Result(Outcome.ANSWERED, replies, (deed,))
 
     def _effect(self, tx: Tx, ctx: Context, invocation: Invocation, seen: object) -> _Result:
         """Tell the effect with a code, or carry out the effect that was told with the given code."""
@@ -244,7 +258,7 @@ class Execution:
         done = command.apply(tx, ctx, args, seen)
         report = done.told_otherwise or done.reply
         self.notices.money_command(tx, ctx.sender, report, ctx.now)
-        return _Result(Outcome.CARRIED_OUT, (done.reply,), ((invocation, report),))
+        return _Result(Outcome.CARRIED_OUT, (done.reply,), (log.deed(tx, command, args, report),))
 
 
 def _inbox_name(steps: Sequence[Step]) -> str:

@@ -74,7 +74,7 @@ def numbers_of(args: Args, find: Callable[[int, int], Sequence[int]]) -> list[in
     if len(found) > IDS_MAX:
         raise refuse("batch.too_many", most=IDS_MAX)
     if not found:
-        raise refuse("batch.none_in", ids=text)
+        raise refuse("batch.none_open") if text == ALL else refuse("batch.none_in", ids=text)
     return found
 
 

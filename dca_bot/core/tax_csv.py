@@ -67,10 +67,14 @@ def header(form: TaxFormat) -> str:
     return _line(_FORMS[form].columns)
 
 
+def has_line(form: TaxFormat, kind: Kind) -> bool:
+    """Tell whether a format has a line for a kind of movement."""
+    return _FORMS[form].has_cash or kind not in _CASH
+
+
 def lines(form: TaxFormat, movements: Iterable[Movement], currency: str) -> list[str]:
-    """Return the line of each movement that a format has a row for, in the order of the movements."""
-    cells = (_FORMS[form].cells(one, *_sides(one, currency)) for one in movements)
-    return [_line(row) for row in cells if row]
+    """Return the line of each movement, in their order; the format has a line for each."""
+    return [_line(_FORMS[form].cells(one, *_sides(one, currency))) for one in movements]
 
 
 def _koinly(one: Movement, out: _Side, into: _Side) -> tuple[str, ...]:
@@ -80,13 +84,12 @@ def _koinly(one: Movement, out: _Side, into: _Side) -> tuple[str, ...]:
 
 
 def _cointracker(one: Movement, out: _Side, into: _Side) -> tuple[str, ...]:
-    if not one.sat:
-        return ()
     tag = "payment" if one.kind is Kind.INCOME else ""
     sides = (into.amount, into.currency, out.amount, out.currency)
     return (_utc(one, "%m/%d/%Y %H:%M:%S"), *sides, "", "", tag)
 
 
+_CASH = frozenset({Kind.DEPOSIT, Kind.WITHDRAWAL})
 _CTC_TYPES = {
     Kind.PURCHASE: "buy",
     Kind.INCOME: "income",
@@ -105,8 +108,11 @@ def _ctc(one: Movement, out: _Side, into: _Side) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
+    """`has_cash`: the format has lines for fiat that is handed in or paid back."""
+
     columns: tuple[str, ...]
     cells: Callable[[Movement, _Side, _Side], tuple[str, ...]]
+    has_cash: bool = True
 
 
 _FORMS = {
@@ -124,6 +130,7 @@ _FORMS = {
             *("Fee Amount", "Fee Currency", "Tag"),
         ),
         _cointracker,
+        has_cash=False,
     ),
     TaxFormat.CTC: _Form(
         (

@@ -86,6 +86,7 @@ class Digests:
         if written:
             _log.info("statements written clients=%d month=%s", written, month.month)
             self.signals.outbox.ring()
+            self.signals.files.ring()
 
     def _is_due(self, one: Waiting, now: datetime) -> bool:
         """Tell whether the hour has come since the first payout that waits."""

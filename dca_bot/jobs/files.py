@@ -56,12 +56,20 @@ class Files:
             async with self._boundary.over(Guarded.FILE, waiting.id):
                 await self._send(self.server, waiting)
         for old in await self.database.read(lambda tx: files.outdated(tx, now)):
+            is_deleted = False
             async with self._boundary.over(Guarded.FILE, old.sha256):
-                await self._delete(self.server, old)
+                is_deleted = await self._delete(self.server, old)
+            if not is_deleted:
+                return  # A server that doesn't answer must not keep uploads waiting: the rest comes next.
 
     async def _send(self, server: FileServer, file: WaitingFile) -> None:
-        """Upload a file, and write its message; a file that can't be made or sent is given up."""
+        """Upload a file, and write its message; a file that can't be made or sent is given up.
+
+        So is the file of a person who wants files no more, or is no client any more.
+        """
         database, now = self.database, self.clock.now()
+        if not await database.transact(lambda tx: files.keep_if_wanted(tx, file)):
+            return
         # The next try is recorded first: a file that ends the bot can't do so again and again.
         delay_s = backoff_s(file.tries + 1)
         is_last = await database.transact(
@@ -79,9 +87,9 @@ class Files:
                 await database.transact(lambda tx: files.drop(tx, file))
             return
         sent_at = self.clock.now()
-        await database.transact(lambda tx: files.send(tx, file, sealed, url, now=sent_at))
-        _log.info("file sent bytes=%d form=%s", len(sealed.sealed), file.form)
-        self.signals.outbox.ring()
+        if await database.transact(lambda tx: files.send(tx, file, sealed, url, now=sent_at)):
+            _log.info("file sent bytes=%d form=%s", len(sealed.sealed), file.form)
+            self.signals.outbox.ring()
 
     async def _finished(self, file: WaitingFile) -> bytes:
         if file.form is FileForm.TABLE:
@@ -90,7 +98,8 @@ class Files:
             raise ChartFailed("matplotlib isn't installed")
         return await self.draw(file.content)
 
-    async def _delete(self, server: FileServer, file: UploadedFile) -> None:
+    async def _delete(self, server: FileServer, file: UploadedFile) -> bool:
+        """Have a file deleted; return False if the server has not deleted it."""
         try:
             await server.delete(file.server, file.sha256)
         except FileServerFailed as error:
@@ -99,5 +108,6 @@ class Files:
                 lambda tx: files.put_off_deletion(tx, file, delay_s=_DELETE_AGAIN_S, now=now)
             )
             _log.warning("file not deleted tries=%d over=%s: %s", file.tries + 1, is_over, error)
-            return
+            return False
         await self.database.transact(lambda tx: files.forget(tx, file))
+        return True

@@ -122,11 +122,12 @@ async def test_twelve_holds_take_4_messages_in_place_of_27(house):
 
 async def test_each_effect_is_listed_before_the_code_and_nothing_is_done(house):
     question = await ask(house, "deposit maria 100\ndeposit juan 1,250.50 rent\nclient pause juan")
-    assert question.splitlines()[:5] == [
+    assert question.splitlines()[:6] == [
         "All of this, 3 things, with one code:",
         "1. Record a pending deposit of Q100.00 for maria.",
         "2. Record a pending deposit of Q1,250.50 for juan (rent).",
-        "3. client pause juan: juan is paused.",
+        "3. client pause juan",
+        "The answer then: juan is paused.",
         "Cash noted: Q1,350.50, 2 deposits",
     ]
     assert await house.count("deposit") == 0
@@ -312,6 +313,24 @@ async def test_settings_without_a_code_run_at_once(house):
         "maria is paused.",
         "juan is paused.",
     ]
+
+
+async def test_each_command_is_logged_about_whom_it_concerned_then(house):
+    await do(house, "deposit juan 5 in Market\nclient rename juan johan")
+    told = await house.tell("op", "log johan")
+    assert ["deposit: Deposit" in told, "client rename: juan" in told] == [True, True]
+
+
+async def test_table_is_no_part_of_another_message(house):
+    await house.add_client("lena", balance="500")
+    balance, table = await house.tell_all("lena", "balance\nexport")
+    assert balance.startswith("Cash still")
+    assert table.startswith("date,what,")
+
+
+async def test_all_of_nothing_is_told_so(house):
+    for command in ("deposit confirm all", "hold accept all"):
+        assert await house.tell("op", command) == "Nothing is open."
 
 
 async def test_client_reads_the_answers_of_several_lines_in_one_message_if_they_fit(house):

@@ -1,5 +1,6 @@
 """Caps, limits by week and month, the margin, `settle` and `deposit edit`, as people write them."""
 
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -128,7 +129,11 @@ async def test_settling_buys_for_the_whole_balance_without_limit_and_margin(mari
     assert "187,500 sats for Q1,500.00 (1 BTC = Q800,000)" in letters[-1]
     client = await maria.client("maria")
     assert (client.balance_minor, client.owed_sat) == (0, 187_500)
-    assert "all of maria's cash: one client, Q1,500.00" in await maria.tell("op", "fixed")
+    listed = await maria.tell("op", "fixed")
+    assert "all of maria's cash: one client, Q1,500.00" in listed
+    shown = re.search(r"tx (fixed:\S+:settles:\d+)", listed)[1]
+    assert "187,500 sats" in await maria.tell("op", f"tx {shown}")
+    assert "187,500 sats" in await maria.tell("op", f"TX {shown.upper()}")
     assert "has no balance" in await maria.tell("op", "settle maria")
     assert await maria.audit() == ()
 

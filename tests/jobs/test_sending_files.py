@@ -12,13 +12,15 @@ from payout_bench import HandClock, programme
 from scaffold import open_ledger
 
 from dca_bot.blossom.server import BlossomServer
-from dca_bot.core.files import SIZES, FileForm
-from dca_bot.core.ports import OutgoingMessage
+from dca_bot.core.clients import ClientState
+from dca_bot.core.files import SIZES, FileForm, FilesWish
+from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
 from dca_bot.errors import ChartFailed
 from dca_bot.jobs.files import Files
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import files, outbox
+from dca_bot.ledger.correspondence import files, inbox, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
+from dca_bot.ledger.programme import clients
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.nostr import dm
@@ -34,6 +36,13 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IEND\xaeB`\x82"
 
 def token(kind, created_at, tags, content):
     return sign(BOT, kind=kind, created_at=created_at, tags=tags, content=content).to_json()
+
+
+def add_ana(tx):
+    ana = clients.add(tx, name="ana", pubkey=ANA.public_key, language="es", now=NOW)
+    written = IncomingMessage("m", ana.pubkey, "files on", NOW, DmProtocol.NIP17, "wss://r")
+    inbox.note_person(tx, written, now=NOW)
+    files.set_wish(tx, ana.id, FilesWish.LIGHT)
 
 
 class Bench:
@@ -82,6 +91,7 @@ class Bench:
 async def bench(tmp_path):
     async with serving() as site:
         database = await open_ledger(tmp_path / "data")
+        await database.transact(add_ana)
         bench = Bench(database, site)
         yield bench
         await bench.server.aclose()
@@ -162,6 +172,48 @@ async def test_file_that_never_gets_up_is_given_up(bench):
     uploads = [path for _, path, _ in bench.site.asked if path == "/upload"]
     assert len(uploads) == files.TRIES_MAX
     assert await bench.rows("file_waiting") == await bench.rows("outbox") == []
+
+
+@pytest.mark.parametrize("is_uploaded", [False, True])
+@pytest.mark.parametrize("change", ["off", "key", "closed"])
+async def test_file_reaches_nobody_who_wants_none_any_more(bench, change, is_uploaded):
+    def unwanted(tx):
+        ana = clients.by_name(tx, "ana")
+        if change == "off":
+            files.set_wish(tx, ana.id, FilesWish.OFF)
+        elif change == "key":
+            clients.set_pubkey(tx, ana.id, generate().public_key, now=NOW)
+        else:
+            clients.set_state(tx, ana, ClientState.CLOSED)
+
+    real = bench.server.upload
+
+    async def meanwhile(sealed):
+        await bench.database.transact(unwanted)
+        return await real(sealed)
+
+    await bench.add()
+    if is_uploaded:
+        bench.server.upload = meanwhile
+    else:
+        await bench.database.transact(unwanted)
+    await bench.look()
+    assert (len(bench.site.blobs), await bench.rows("outbox")) == (int(is_uploaded), [])
+    await bench.look(files.UNSENT_LIFE)
+    assert bench.site.blobs == {}
+    assert await bench.rows("file_waiting") == await bench.rows("uploaded_file") == []
+
+
+async def test_upload_waits_for_one_deletion_at_most(bench):
+    for _ in range(3):
+        await bench.add()
+    await bench.look()
+    bench.site.faults = [(503, {})]
+    await bench.look(timedelta(days=30))
+    assert [method for method, _, _ in bench.site.asked].count("DELETE") == 1
+    await bench.add()
+    await bench.look()
+    assert [method for method, _, _ in bench.site.asked][-3:] == ["PUT", "DELETE", "DELETE"]
 
 
 async def test_few_files_of_one_person_wait_at_a_time(bench):

@@ -1,5 +1,6 @@
 """`export`: a client's own account as CSV in the chat, for the client's own books or for a tax program."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +9,6 @@ from dca_bot.chat.params import ALL, PAGE, RANGE_DAYS, Param, month_named, start
 from dca_bot.core import tax_csv
 from dca_bot.core.calendar import local_date
 from dca_bot.core.files import FileForm
-from dca_bot.core.market import rate_minor
-from dca_bot.core.money import minor_digits, plain_decimal
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.periods import calendar_period, latest_month
 from dca_bot.core.tax_csv import Kind, Movement, TaxFormat
@@ -18,7 +17,8 @@ from dca_bot.ledger.programme.deposits import DepositState
 from dca_bot.ledger.programme.machine_cash import DEPOSIT, WITHDRAWAL
 from dca_bot.ledger.reports.statement import CASH_KINDS, WITHDRAWN, StatementLine, statement
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import CommandRefused, Say, Typed, Word, refuse
+from dca_bot.messages import account_table
+from dca_bot.messages.say import CommandRefused, Say, Typed, refuse
 
 _RANGE_DEFAULT = "90d"
 """Of the client's own books. A tax program needs everything: what was sold cost what was paid for it once."""
@@ -55,15 +55,15 @@ class _Asked:
 def _export_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say, ...]:
     """Give the client's account, newest first, in a few messages."""
     asked = _read(args.text("RANGE").split(), ctx.programme.currency)
-    header, lines = _table(tx, ctx, asked)
+    rows = _rows(tx, ctx, asked)
     page_rows = MESSAGE_ROWS * MESSAGES_MAX
     start = (asked.page - 1) * page_rows
-    rows = lines[start : start + page_rows]
-    if not rows:
+    header, *lines = _told(ctx, asked, rows[start : start + page_rows])
+    if not lines:
         return (Say("export.nothing" if asked.page == 1 else "page.beyond"),)
-    messages = [rows[at : at + MESSAGE_ROWS] for at in range(0, len(rows), MESSAGE_ROWS)]
+    messages = [lines[at : at + MESSAGE_ROWS] for at in range(0, len(lines), MESSAGE_ROWS)]
     messages[0].insert(0, header)
-    if len(lines) > start + page_rows:
+    if len(rows) > start + page_rows:
         messages[-1].append(Say("export.more", command=Typed(asked.again)))
     return tuple(Say("lines", lines=tuple(message)) for message in messages)
 
@@ -71,10 +71,10 @@ def _export_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> tuple[Say
 def _export_table(tx: Tx, ctx: Context, args: Args, render: Render) -> Attachment | None:
     """Give the whole export of a range as one table, whatever the page."""
     asked = _read(args.text("RANGE").split(), ctx.programme.currency)
-    header, lines = _table(tx, ctx, asked)
-    if not 0 < len(lines) <= TABLE_ROWS_MAX:
+    rows = _rows(tx, ctx, asked)
+    if not 0 < len(rows) <= TABLE_ROWS_MAX:
         return None
-    text = "".join(f"{render(line)}\n" for line in (header, *lines))
+    text = "".join(f"{render(line)}\n" for line in _told(ctx, asked, rows))
     # With its mark, spreadsheets read UTF-8 as such; a tax program reads the header to the letter.
     return Attachment(FileForm.TABLE, text.encode("utf-8" if asked.form else "utf-8-sig"))
 
@@ -116,17 +116,22 @@ def _is_range(word: str) -> bool:
     return word in RANGE_DAYS or calendar_period(word) is not None or month_named(word) != ""
 
 
-def _table(tx: Tx, ctx: Context, asked: _Asked) -> tuple[Say, list[Say]]:
-    """Return the header line and the lines of a table, newest first."""
+def _rows(tx: Tx, ctx: Context, asked: _Asked) -> list[StatementLine]:
+    """Return what has a line in the table, newest first."""
     since, before = _span(ctx, asked.range)
-    rows = statement(tx, ctx.me.id, since=since, before=before)
-    currency = ctx.programme.currency
+    rows, form = statement(tx, ctx.me.id, since=since, before=before), asked.form
+    if form is None:
+        return rows
+    return [row for row in rows if _counts(row) and tax_csv.has_line(form, _KINDS[row.what])]
+
+
+def _told(ctx: Context, asked: _Asked, rows: Sequence[StatementLine]) -> list[Say]:
+    """Say the header line, and the line of each row."""
     if asked.form is None:
-        return Say("export.header", currency=currency), [_line(ctx, row) for row in rows]
-    movements = [_movement(row) for row in rows if _counts(row)]
-    lines = tax_csv.lines(asked.form, movements, currency)
-    header = tax_csv.header(asked.form)
-    return Say("lines", lines=header), [Say("lines", lines=line) for line in lines]
+        header = account_table.header(ctx.programme)
+        return [header, *(account_table.line(ctx.programme, row) for row in rows)]
+    lines = tax_csv.lines(asked.form, map(_movement, rows), ctx.programme.currency)
+    return [Say("lines", lines=line) for line in (tax_csv.header(asked.form), *lines)]
 
 
 def _span(ctx: Context, range_: str) -> tuple[datetime | None, datetime | None]:
@@ -153,21 +158,4 @@ def _movement(row: StatementLine) -> Movement:
         sat=row.sat,
         number=row.number,
         payment_hash=row.payment_hash,
-    )
-
-
-def _line(ctx: Context, row: StatementLine) -> Say:
-    digits = minor_digits(ctx.programme.currency)
-    is_priced = row.sat > 0 and row.minor > 0
-    is_cash = row.what in CASH_KINDS
-    return Say(
-        "export.line",
-        at=row.at.astimezone(ctx.programme.timezone).isoformat(timespec="seconds"),
-        what=Word("statement", row.what),
-        fiat=plain_decimal(row.minor, digits),
-        sats="" if is_cash else row.sat,
-        price=plain_decimal(rate_minor(row.minor, row.sat), digits) if is_priced else "",
-        state=Word("deposit" if is_cash else "own_payout", row.state),
-        receipt="" if is_cash else row.number,
-        hash=row.payment_hash,
     )

@@ -88,7 +88,7 @@ def _flow(found: Receipt) -> tuple[Say, ...]:
 
 def _run(found: Receipt, run: RunFacts, currency: str) -> tuple[Say, ...]:
     """Say the fixed run, the price and the margin, and the sats that follow from both."""
-    named = Say("receipt.settlement" if run.is_settlement else "receipt.run", run=run.id)
+    named = Say("receipt.settlement" if run.is_settlement else "receipt.run")
     if run.price is None:
         return (named, Say("receipt.no_price"))
     price = Reported(run.price, currency)

@@ -87,9 +87,11 @@ def _notify_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
 
 
 def _note_answer(tx: Tx, _ctx: Context, args: Args, _seen: object) -> Say:
-    """Note something about a client for the operators alone; `off`, or nothing, takes the note away."""
+    """Note something about a client for the operators alone; `off` takes the note away, nothing tells it."""
     client, note = find_client_or_closed(tx, args.text("NAME")), args.text("NOTE")
     before = clients.note(tx, client.id)
+    if before and not note:
+        return Say("client.note_is", name=client.name, note=before)
     note = "" if note.casefold() == _NO_NOTE else note
     clients.set_note(tx, client.id, note)
     if note:

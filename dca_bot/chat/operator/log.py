@@ -1,6 +1,8 @@
 """`log`: the commands that were carried out, and whom each command was about."""
 
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.operator.find import find_client_or_closed, find_payee
@@ -19,11 +21,25 @@ _DONE_CHARS_MAX = 80
 """Cuts a command's answer to one line."""
 
 
-def subjects(tx: Tx, command: str, args: Args) -> set[int]:
-    """Return the ids of the clients and recipients whom an operator's command was about.
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A command that was carried out, by name; `about`: the ids of the clients and recipients concerned."""
 
-    Call the function after the command's effect: `client add` names a client who is new.
+    command: str
+    report: Say
+    about: set[int]
+
+
+def deed(tx: Tx, command: Command[Any], args: Args, report: Say) -> Deed:
+    """Return what the log keeps of a command, right after the effect.
+
+    `client add` names a client who is new, and a later command can give the name away.
     """
+    return Deed(command.name, report, _subjects(tx, command.name, args))
+
+
+def _subjects(tx: Tx, command: str, args: Args) -> set[int]:
+    """Return the ids of the clients and recipients whom an operator's command was about."""
     found = {_of_name(tx, args.text(name)) for name in _NAMES if args.has(name)}
     id_ = args.text("ID").removeprefix("#")
     match command.split(maxsplit=1)[0]:

@@ -7,9 +7,10 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dca_bot.core.files import FileForm, FilesWish, SealedFile
+from dca_bot.core.files import SIZES, FileForm, FilesWish, SealedFile
 from dca_bot.core.ports import DmProtocol
 from dca_bot.ledger.correspondence import inbox, outbox
+from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.clock import FILE_LIFE
 from dca_bot.ledger.store.database import Tx
@@ -65,10 +66,12 @@ def set_wish(tx: Tx, client_id: int, wish: FilesWish) -> None:
 def add(
     tx: Tx, recipient: str, form: FileForm, content: bytes, *, now: datetime, relay: str = ""
 ) -> None:
-    """Have a file uploaded and sent, unless WAITING_MAX files of the person wait already.
+    """Have a file uploaded and sent, unless WAITING_MAX files of the person wait already or it is too large.
 
     `relay`: for an answer, the relay from which the question came.
     """
+    if len(content) > SIZES[-1]:
+        return
     tx.execute(
         "INSERT INTO file_waiting (recipient, relay, form, content, try_at) SELECT ?1, ?2, ?3, ?4, ?5"
         " WHERE (SELECT count(*) FROM file_waiting WHERE recipient = ?1) < ?6",
@@ -119,8 +122,22 @@ def begin_upload(tx: Tx, sealed: SealedFile, server: str, *, now: datetime) -> N
     )
 
 
-def send(tx: Tx, file: WaitingFile, sealed: SealedFile, url: str, *, now: datetime) -> None:
-    """Write the message that brings an uploaded file; the file is deleted FILE_LIFE later."""
+def keep_if_wanted(tx: Tx, file: WaitingFile) -> bool:
+    """Give a file up, and return False, unless the recipient is a client who wants files."""
+    client = clients.by_pubkey(tx, file.recipient)
+    is_wanted = client is not None and wanted_by(tx, client)
+    if not is_wanted:
+        drop(tx, file)
+    return is_wanted
+
+
+def send(tx: Tx, file: WaitingFile, sealed: SealedFile, url: str, *, now: datetime) -> bool:
+    """Write the message that brings an uploaded file; the file is deleted FILE_LIFE later.
+
+    Return False for a file that isn't wanted any more: without a message it is deleted soon.
+    """
+    if not keep_if_wanted(tx, file):
+        return False
     message_id = outbox.write(
         tx, file.recipient, url, now=now, protocol=DmProtocol.NIP17, relay=file.relay
     )
@@ -130,6 +147,7 @@ def send(tx: Tx, file: WaitingFile, sealed: SealedFile, url: str, *, now: dateti
         (message_id, micros(now + FILE_LIFE), sealed.sha256),
     )
     drop(tx, file)
+    return True
 
 
 def outdated(tx: Tx, now: datetime) -> list[UploadedFile]:

@@ -171,7 +171,9 @@ def known(tx: Tx, runs: Iterable[Run]) -> dict[str, RecordedRun]:
 
 def by_prefix(tx: Tx, wanted: str, *, limit: int = 2) -> list[RecordedRun]:
     """Find runs whose id starts with `wanted`, in any case; a complete id finds that run alone."""
-    start = wanted.upper().replace(PREFIX.upper(), PREFIX, 1)
+    # Of a run's id the T between date and time alone is a capital.
+    size = len(PREFIX)
+    start = wanted[:size].lower() + wanted[size:].lower().replace("t", "T", 1)
     exact = _runs(tx, "fixed_run.id = ?", (start,))
     where = "fixed_run.id >= ?1 AND fixed_run.id < ?1 || char(127)"
     return exact or _runs(tx, where, (start,), order="fixed_run.id", limit=limit)

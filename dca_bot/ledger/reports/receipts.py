@@ -26,7 +26,6 @@ class RunFacts:
     programme.
     """
 
-    id: str
     price: Decimal | None
     source: str
     margin_bp: int
@@ -129,7 +128,6 @@ def _receipt(row: sqlite3.Row) -> Receipt:
 
 def _run(row: sqlite3.Row) -> RunFacts:
     return RunFacts(
-        id=row["run_id"],
         price=None if row["price"] is None else Decimal(row["price"]),
         source=row["price_source"] or "",
         margin_bp=row["margin_bp"] or 0,

@@ -17,7 +17,7 @@ from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.programme.deposits import Deposit
 from dca_bot.ledger.reports import purchases
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages import describe, forecast_text, obstacles, statement_text
+from dca_bot.messages import account_table, describe, forecast_text, obstacles, statement_text
 from dca_bot.messages.notices.writer import NoticeWriter
 from dca_bot.messages.render import LANGUAGES
 from dca_bot.messages.say import NOTHING, Fiat, LanguageOffer, Rate, Sat, Say
@@ -155,7 +155,10 @@ class ClientNotices:
         return True
 
     def statement(self, tx: Tx, client_id: int, month: Period, now: datetime) -> bool:
-        """Tell a client what a month brought; return False for a client who is told nothing of it."""
+        """Tell a client what a month brought, with the month's account as a file for whoever wants files.
+
+        Return False for a client who is told nothing of the month.
+        """
         if not statements.take(tx, client_id, month.month):
             return False
         client = clients.by_id(tx, client_id)
@@ -163,6 +166,8 @@ class ClientNotices:
         if told is None:
             return False
         self._writer.tell_client(tx, client, told, now, urgency=Urgency.BULK)
+        lines = account_table.of_period(tx, self._programme, client, month)
+        self._writer.send_table(tx, client, lines, now)
         return True
 
     def sale_missed(self, tx: Tx, distribution_id: str, now: datetime) -> None:

@@ -3,11 +3,13 @@
 The invariant: a notice leaves if, and only if, the transaction that the notice tells of was committed.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from dca_bot.core.clients import ClientRole
+from dca_bot.core.files import FileForm
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.correspondence import outbox
+from dca_bot.ledger.correspondence import files, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
@@ -43,6 +45,13 @@ class NoticeWriter:
         text = self._texts.render(told, client.language, now=now)
         message_id = outbox.write(tx, client.pubkey, text, now=now, urgency=urgency)
         outbox.expire(tx, message_id, expiry(told))
+
+    def send_table(self, tx: Tx, client: Client, lines: Iterable[Say], now: datetime) -> None:
+        """Have a table sent as a file after its text, to a client who wants files."""
+        if self._programme.sends_files and files.wanted_by(tx, client):
+            rows = (self._texts.render(line, client.language, now=now) for line in lines)
+            text = "".join(f"{row}\n" for row in rows)
+            files.add(tx, client.pubkey, FileForm.TABLE, text.encode("utf-8-sig"), now=now)
 
     def tell_person(self, tx: Tx, pubkey: str, told: Say, now: datetime) -> None:
         """Write to the client or the operator of a pubkey; a stranger gets no notices."""

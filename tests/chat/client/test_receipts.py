@@ -80,7 +80,6 @@ def receipt_of(share, allotment, sat, minor):
 
 def fixed_receipt(minor, sat, price, margin_bp=0, **changed):
     facts = {
-        "id": "fixed:2026-03-01T06:00",
         "price": price,
         "source": "lnbits",
         "most_minor": 50_000,

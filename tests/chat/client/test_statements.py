@@ -47,6 +47,16 @@ async def test_a_month_is_told_once_from_the_hour_of_digests_on(maria):
     assert len(await told(maria)) == 1
 
 
+@pytest.mark.parametrize("wish", ["on", "off"])
+async def test_whoever_wants_files_gets_the_months_account_as_one(maria, wish):
+    await maria.tell("maria", f"files {wish}")
+    await at(maria, "2026-04-01 19:00")
+    files = [
+        row["content"].decode("utf-8-sig") for row in await maria.sql("SELECT * FROM file_waiting")
+    ]
+    assert files == ([f"{await maria.tell('maria', 'export 2026-03')}\n"] if wish == "on" else [])
+
+
 async def test_a_bot_that_was_down_tells_the_newest_month_later(maria):
     await arrive(maria, 24_001)
     maria.clock.at = START + timedelta(days=40)

@@ -116,7 +116,8 @@ async def test_note_is_for_operators_only(house):
     for own in ("settings", "balance", "export", "history"):
         assert "owes 50" not in "".join(await house.tell_all("maria", own))
     assert len(await house.letters_to("maria")) >= told
-    assert "It was: owes 50, phone 5555 0123" in await house.tell("op", "client note maria")
+    told = await house.tell("op", "client note maria")
+    assert told.startswith("Note about maria, for operators only: owes 50, phone 5555 0123")
     await house.tell("op", "client note maria back in May")
     assert "It was: back in May" in await house.tell("op", "client note maria OFF")
     assert "no note" in await house.tell("op", "client note maria off")

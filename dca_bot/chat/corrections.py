@@ -57,11 +57,12 @@ def _code_meant(given: Sequence[_Given], incoming: Incoming) -> Confirmation | N
 
     What is wrong with several commands under a code can't be told.
     """
-    codes = [one for one in incoming.codes if len(one.command.splitlines()) == 1]
+    codes = incoming.codes
     if len(codes) > 1:
         names = {token.word for kinds, token in given if "NAME" in kinds}
         codes = [one for one in codes if not names.isdisjoint(folded(one.command).split())]
-    return codes[0] if len(codes) == 1 else None
+    is_one = len(codes) == 1 and len(codes[0].command.splitlines()) == 1
+    return codes[0] if is_one else None
 
 
 def with_machine(incoming: Incoming) -> list[Invocation]:

@@ -61,7 +61,8 @@ class Incoming:
             return None
         machine = found.args.text("MACHINE")
         is_list = found.command.numbers is not None and goes_on(machine)
-        return None if is_list and folded(machine) not in self.machines else found
+        is_machine = any(one.startswith(folded(machine)) for one in self.machines)
+        return None if is_list and not is_machine else found
 
     @property
     def refused(self) -> Say | None:

@@ -4,8 +4,11 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-SIZES = tuple(2**power for power in (14, 16, 18, 20))
-"""The sizes that files are padded to, in bytes: 16 KiB to 1 MiB. A server can't tell more of a file."""
+SIZES = (*(2**power * quarter for power in range(12, 18) for quarter in range(4, 8)), 2**20)
+"""The sizes that files are padded to, in bytes: 16 KiB to 1 MiB, each a quarter more at most.
+
+A server can't tell more of a file, and a table doesn't become many times as long.
+"""
 _PNG_END = 12
 """The length of a PNG's last chunk, IEND, and of any other chunk without data."""
 _PNG_PADDING = b"paDd"

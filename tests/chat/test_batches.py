@@ -321,6 +321,16 @@ async def test_each_command_is_logged_about_whom_it_concerned_then(house):
     assert ["deposit: Deposit" in told, "client rename: juan" in told] == [True, True]
 
 
+async def test_machine_may_have_a_word_like_in_before_it(house):
+    await do(house, "deposit maria 100\ndeposit juan 5")
+    assert "to the balance of maria now, in Market" in await ask(
+        house, "deposit confirm 1 in Market"
+    )
+    assert "to the balance of juan now, in Market" in await ask(
+        house, "deposit confirm 1,2 in Market"
+    )
+
+
 async def test_table_is_no_part_of_another_message(house):
     await house.add_client("lena", balance="500")
     balance, table = await house.tell_all("lena", "balance\nexport")
@@ -389,6 +399,19 @@ async def test_machine_beside_the_code_is_that_of_all_deposits(house):
     assert f"The code {code} no longer counts" in again
     await house.tell_all("op", f"confirm {code_in(again)}")
     assert await deposits(house, "machine") == [("Plaza",), ("Plaza",)]
+
+
+async def test_correction_after_a_batch_means_no_older_question(house):
+    older = code_in(await house.tell("op", "deposit maria 500"))
+    await ask(house, "deposit maria 5\ndeposit juan 6")
+    assert CODE.search(await house.tell("op", "no, it was 250")) is None
+    assert "Q500.00" in await house.tell("op", f"confirm {older}")
+
+
+async def test_number_can_begin_a_machines_name(house):
+    await house.database.transact(lambda tx: machines.record(tx, {"9" * 64: "7 Calle Oriente"}))
+    await do(house, "deposit maria 5\ndeposit juan 6")
+    assert "maria now, in 7 Calle Oriente" in await house.tell("op", "deposit confirm 1 7 Calle")
 
 
 async def test_correction_of_a_batch_is_not_guessed(house):

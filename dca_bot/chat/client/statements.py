@@ -6,7 +6,7 @@ from dca_bot.core.periods import month_due
 from dca_bot.ledger.correspondence import statements
 from dca_bot.ledger.correspondence.statements import MONTHLY, OFF
 from dca_bot.ledger.store.database import Tx
-from dca_bot.messages.say import Say, refuse
+from dca_bot.messages.say import Say, Typed, refuse
 
 _ON = "on"
 
@@ -23,9 +23,10 @@ def _statements_answer(tx: Tx, ctx: Context, args: Args, _seen: object) -> Say:
     """
     wanted = args.text(_WHICH.name)
     wish = MONTHLY if wanted == _ON else OFF
-    if not wanted or wish == ctx.me.statements:
-        return Say("statement.shown", how=statements_how(ctx.me.statements))
     month = month_due(ctx.now, ctx.programme.digest_time, ctx.programme.timezone).month
+    if not wanted or wish == ctx.me.statements:
+        how, past = statements_how(ctx.me.statements), Typed(f"history {month}")
+        return Say("statement.shown", how=how, month=past)
     statements.set_wish(tx, ctx.me.id, wish, month=month)
     return Say("statement.done", how=statements_how(wish))
 

@@ -5,7 +5,7 @@ from functools import partial
 from dca_bot.chat.amounts import is_amount_like, take_amount
 from dca_bot.chat.command import Args, Command, Context, Counted, Done
 from dca_bot.chat.ids import IDS_MAX, numbers_of, read_ids_or_name
-from dca_bot.chat.operator.find import find_client, find_machine
+from dca_bot.chat.operator.find import find_client, find_machine, read_place
 from dca_bot.chat.params import Param, read_fiat, read_note
 from dca_bot.ledger.programme import clients, deposits, machines
 from dca_bot.ledger.programme.clients import Client
@@ -147,9 +147,11 @@ def _choice(one: Deposit, machine: str) -> Say:
 def _machine(tx: Tx, wanted: str) -> str:
     """Return the label of the machine that words name, or of the only machine; empty if ambiguous.
 
-    While the ledger knows no machine, any word passes.
+    `in Market` means Market. While the ledger knows no machine, any word passes.
     """
-    known = machines.everything(tx)
+    known, place = machines.everything(tx), read_place(tx, wanted)
+    if place.machine is not None and not place.more:
+        return place.machine.label
     if wanted and known:
         return find_machine(tx, wanted).label
     return known[0].label if len(known) == 1 else wanted

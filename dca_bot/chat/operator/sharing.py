@@ -142,11 +142,10 @@ def _planned_shares(tx: Tx, ctx: Context, allotment: Allotment[int], at: datetim
             fiat=Fiat(share.minor),
             sats=Sat(share.sat),
         )
-        for share in allotment.shares
-        if share.sat
+        for share in allotment.shares[:_SHARES_SHOWN_MAX]
     )
     passed_by = missed.would_miss(tx, at) if ctx.programme.flow_enabled else []
-    given = (*shares[:_SHARES_SHOWN_MAX], _more(shares)) if shares else (Say("hold.nobody"),)
+    given = (*shares, _more(allotment.shares)) if shares else (Say("hold.nobody"),)
     return (*given, passed_by_line([one.name for one in passed_by]))
 
 

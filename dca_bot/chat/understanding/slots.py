@@ -36,8 +36,8 @@ _AMOUNTS = frozenset({"AMOUNT", "FIAT"})
 _NUMBERS = frozenset({"AMOUNT", "ID", "NPUB", "MONTH"})
 _NEW_CLIENT = "client add"
 _EXPORT = "export"
-_PLACES = {"FIAT": "AMOUNT", "NEW_NAME": "NAME"}
 _NUMBERED = frozenset({"deposit", "hold"})
+_PLACES = {"FIAT": "AMOUNT", "NEW_NAME": "NAME"}
 """What a token must be for a parameter, where that isn't the parameter's own name."""
 _MACHINE_AMOUNT = "MACHINE AMOUNT"
 

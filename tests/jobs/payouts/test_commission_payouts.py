@@ -69,6 +69,7 @@ async def test_nobody_but_operators_and_clients_is_written_to(make_bench, wallet
     assert sorted(text.split(" have ")[0] for text in texts) == [
         "100 sats of commission",
         "100,000 sats",
+        "Congratulations! You",
     ]
 
 

@@ -101,8 +101,8 @@ def _is_paid_otherwise(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts:
 
 def _refuse_while_paying(tx: Tx, ctx: Context, cash_out: RecordedCashOut, amounts: Amounts) -> None:
     """Refuse while LNbits may still make a payment that sharing out now would not take over."""
-    given = sharing.planned_shares(tx, ctx, amounts, cash_out.at)
     paying = unknown_payments.still_paying(tx, cash_out.id, now=ctx.now)
+    given = sharing.planned_shares(tx, ctx, amounts, cash_out.at) if paying else {}
     is_other = any(not row.can_pay(given.get(row.client_name.casefold())) for row in paying)
     of_split = unknown_payments.still_paying(tx, commission.split_id(cash_out.id), now=ctx.now)
     split = flow_mode.work_out_split(tx, cash_out.id, amounts.commission_sat, now=ctx.now)

@@ -78,11 +78,12 @@ class AppUser:
         self._seen |= dict(sorted(new.items(), key=lambda item: item[1]))
         return [text for _, text in self._seen.values()]
 
-    async def ask(self, text: str) -> str:
+    async def ask(self, text: str, *, limit_s: float = LIMIT_S) -> str:
         """Send a message and return the first one that comes after it."""
         before = len(await self.received())
         await self.send(text)
-        return (await self.wait(lambda texts: len(texts) > before))[before]
+        texts = await self.wait(lambda texts: len(texts) > before, limit_s=limit_s)
+        return texts[before]
 
     async def order(self, text: str) -> str:
         """Send a command that needs a code, and confirm it."""
@@ -92,8 +93,8 @@ class AppUser:
         code = next(CODE.search(t) for t in texts[before:] if CODE.search(t))[1]
         return await self.ask(f"confirm {code}")
 
-    async def wait(self, until) -> list[str]:
-        deadline = time.monotonic() + LIMIT_S
+    async def wait(self, until, *, limit_s: float = LIMIT_S) -> list[str]:
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             texts = await self.received()
             if until(texts):

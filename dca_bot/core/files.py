@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-SIZES = (*(2**power * quarter for power in range(12, 18) for quarter in range(4, 8)), 2**20)
+SIZES = (*(quarters << power for power in range(12, 18) for quarters in range(4, 8)), 1 << 20)
 """The sizes that files are padded to, in bytes: 16 KiB to 1 MiB, each a quarter more at most.
 
 A server can't tell more of a file, and a table doesn't become many times as long.

@@ -94,6 +94,9 @@ async def test_margin_is_shown_kept_and_recorded(maria):
     _, done = await confirmed(maria, "op", "fixed run")
     assert "Q100.00, 12,312 sats" in done
     assert [tuple(row) for row in await maria.sql("SELECT margin_bp FROM fixed_run")] == [(150,)]
+    receipt = await maria.tell("maria", "receipt")
+    for told in ("The operator's margin: 1.5%", "Your amount for that day: Q100.00"):
+        assert told in receipt.splitlines()
 
 
 # An operator chooses for a client

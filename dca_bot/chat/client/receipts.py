@@ -107,6 +107,7 @@ def _run(found: Receipt, run: RunFacts, currency: str) -> tuple[Say, ...]:
         Say("receipt.price", price=price, source=Word("rate_source", run.source)),
         Say("receipt.margin", margin=margin) if run.margin_bp else NOTHING,
         worked,
+        NOTHING if found.own_minor is None else Say("receipt.limit", limit=Fiat(found.own_minor)),
         NOTHING
         if run.most_minor is None or run.is_settlement
         else Say("receipt.most", most=Fiat(run.most_minor)),

@@ -23,7 +23,8 @@ COMMISSION_SPLIT = "commission"
 class Share(NamedTuple):
     """The fiat and sats of a payee in a distribution.
 
-    `counted_minor`: of a cash-out's share, the client's balance that the rule shared out by; None if unknown.
+    `counted_minor`: of a cash-out's share, the client's balance that the rule shared out by; of a fixed
+    run's, the limit of the run's date. None: unknown, or settled without a limit.
     """
 
     client_id: int

@@ -56,7 +56,8 @@ def work_out(
 
     Only a run in which nobody has something to give may lack a quote.
     """
-    wanted = amounts(run, fixed_clients(tx, run.day), ceiling_minor)
+    clients = fixed_clients(tx, run.day)
+    wanted = amounts(run, clients, ceiling_minor)
     if quote is None:
         assert not wanted, "a run that gives needs a rate"
         return []
@@ -64,7 +65,12 @@ def work_out(
     bought = {
         id_: bought_sat(minor, coin, margin_bp=quote.margin_bp) for id_, minor in wanted.items()
     }
-    return [Share(id_, minor=wanted[id_], sat=sat) for id_, sat in bought.items() if sat > 0]
+    limits = {client.id: client.limit_minor for client in clients}
+    return [
+        Share(id_, minor=wanted[id_], sat=sat, counted_minor=limits[id_])
+        for id_, sat in bought.items()
+        if sat > 0
+    ]
 
 
 def carry_out(

@@ -49,8 +49,9 @@ class Receipt:
 
     `principal_minor` and `principal_sat`: the sale, the fixed run or the commission. `shared_minor` and
     `shared_sat`: what the shares got. `own_minor` and `pool_minor`: the balance that counted, and all
-    balances that counted; None where not recorded. `ticker`: Lamassu's price of one coin in the cash-out's
-    row, in whole units. `percent_bp`: the part of the commission.
+    balances that counted; of a fixed run, the client's limit of that date alone; None where not recorded.
+    `ticker`: Lamassu's price of one coin in the cash-out's row, in whole units. `percent_bp`: the part of the
+    commission.
     """
 
     id: int

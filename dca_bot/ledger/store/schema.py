@@ -84,7 +84,7 @@ MIGRATIONS = (
     ),
     Migration(
         "0009_records.sql",
-        "11209eb6b649",
+        "939dabba957d",
         "eb33a5175ffa2585",
         "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
         " statements, and files",

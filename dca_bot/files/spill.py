@@ -17,7 +17,8 @@ from dca_bot.faults import SourceFault
 
 _T = TypeVar("_T")
 _KEPT_MAX = 4_000
-_BLOCK = 64
+_BLOCK = 16
+"""Few: `in_order` holds a block of each run, and the garbage collector looks through all that is held."""
 
 
 class Spill(Collection[_T], Generic[_T]):

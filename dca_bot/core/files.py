@@ -1,6 +1,7 @@
 """Files for people: how many bytes a server sees, and how apps are told to open them (NIP-17, kind 15)."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,6 +60,12 @@ class SealedFile:
             ("ox", self.plain_sha256),
             ("size", str(len(self.sealed))),
         )
+
+
+def table(lines: Iterable[str], *, is_marked: bool = True) -> bytes:
+    """Return the bytes of a table; with a mark (BOM), spreadsheets read UTF-8 as such."""
+    text = "".join(f"{line}\n" for line in lines)
+    return text.encode("utf-8-sig" if is_marked else "utf-8")
 
 
 def padded(content: bytes, form: FileForm) -> bytes:

@@ -8,7 +8,7 @@ from dca_bot.chat.command import Args, Attachment, Command, Context, Render
 from dca_bot.chat.params import ALL, PAGE, RANGE_DAYS, Param, month_named, start_of
 from dca_bot.core import tax_csv
 from dca_bot.core.calendar import local_date
-from dca_bot.core.files import FileForm
+from dca_bot.core.files import FileForm, table
 from dca_bot.core.payout import PayoutState
 from dca_bot.core.periods import calendar_period, latest_month
 from dca_bot.core.tax_csv import Kind, Movement, TaxFormat
@@ -74,9 +74,9 @@ def _export_table(tx: Tx, ctx: Context, args: Args, render: Render) -> Attachmen
     rows = _rows(tx, ctx, asked)
     if not 0 < len(rows) <= TABLE_ROWS_MAX:
         return None
-    text = "".join(f"{render(line)}\n" for line in _told(ctx, asked, rows))
-    # With its mark, spreadsheets read UTF-8 as such; a tax program reads the header to the letter.
-    return Attachment(FileForm.TABLE, text.encode("utf-8" if asked.form else "utf-8-sig"))
+    # A tax program reads the header to the letter, without a mark.
+    content = table(map(render, _told(ctx, asked, rows)), is_marked=asked.form is None)
+    return Attachment(FileForm.TABLE, content)
 
 
 def _read_range(text: str, currency: str) -> str:

@@ -2,6 +2,7 @@
 
 from dca_bot.chat.command import Args, Command, Context
 from dca_bot.chat.params import Param, read_number
+from dca_bot.core.money import WHOLE_BP
 from dca_bot.core.receipt import Rounding, rounding
 from dca_bot.ledger.reports import receipts
 from dca_bot.ledger.reports.receipts import PaymentFacts, Receipt, RunFacts
@@ -115,7 +116,7 @@ def _run(found: Receipt, run: RunFacts, currency: str) -> tuple[Say, ...]:
 
 
 def _commission(found: Receipt) -> tuple[Say, ...]:
-    how = rounding(found.sat, found.principal_sat, found.percent_bp, 10_000)
+    how = rounding(found.sat, found.principal_sat, found.percent_bp, WHOLE_BP)
     return (
         Say(
             "receipt.commission",

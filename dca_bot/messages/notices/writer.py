@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dca_bot.core.clients import ClientRole
-from dca_bot.core.files import FileForm
+from dca_bot.core.files import FileForm, table
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import files, outbox
 from dca_bot.ledger.correspondence.outbox import Urgency
@@ -50,8 +50,7 @@ class NoticeWriter:
         """Have a table sent as a file after its text, to a client who wants files."""
         if self._programme.sends_files and files.wanted_by(tx, client):
             rows = (self._texts.render(line, client.language, now=now) for line in lines)
-            text = "".join(f"{row}\n" for row in rows)
-            files.add(tx, client.pubkey, FileForm.TABLE, text.encode("utf-8-sig"), now=now)
+            files.add(tx, client.pubkey, FileForm.TABLE, table(rows), now=now)
 
     def tell_person(self, tx: Tx, pubkey: str, told: Say, now: datetime) -> None:
         """Write to the client or the operator of a pubkey; a stranger gets no notices."""

@@ -25,6 +25,7 @@ from dca_bot.config_sections import (
 from dca_bot.config_values import Access
 from dca_bot.core.money import minor_digits
 from dca_bot.errors import ConfigError, FileRefused
+from dca_bot.files.credentials import credential_or
 from dca_bot.files.rights import read_text
 from dca_bot.program import command, with_config
 
@@ -61,9 +62,13 @@ class Config(Section):
         return self.base / name
 
     def named_files(self) -> Iterator[tuple[Path, bool]]:
-        """Yield each file that the configuration names, and whether only the owner may read the file."""
+        """Yield each file that the configuration names, and whether only the owner may read the file.
+
+        A secret that systemd hands to this service stands for the file of the same name.
+        """
         for name, access in _files_of(self):
-            yield self.path(name), access is Access.OWNER
+            path, is_private = self.path(name), access is Access.OWNER
+            yield credential_or(path) if is_private else path, is_private
 
     @property
     def backup_dir(self) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from dca_bot.config import Config
 from dca_bot.core.ports import CashOutSource
+from dca_bot.files.credentials import credential_or
 from dca_bot.files.secret_files import POSTGRES_PASSWORD_VARIABLE, read_secret
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.postgres import PostgresSource
@@ -58,6 +59,6 @@ def ssh_server(config: Config) -> SshServer:
         host=ssh.host,
         port=ssh.port,
         username=ssh.username,
-        private_key_file=config.path(ssh.private_key_file),
+        private_key_file=credential_or(config.path(ssh.private_key_file)),
         known_hosts_file=config.path(ssh.known_hosts_file),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dca_bot.errors import FileRefused, LedgerFault, in_words
+from dca_bot.files.credentials import is_credential
 from dca_bot.files.remedies import (
     ROOT,
     astray,
@@ -57,9 +58,7 @@ def read_text(path: Path, *, private: bool) -> str:
     with open_to_read(path) as file:
         if private:
             # The open file counts: since the check, another file can have been put at the path.
-            found = os.fstat(file.fileno())
-            _refuse_of_another_user(path, found)
-            _refuse_readable(path, found)
+            _refuse_not_private(path, os.fstat(file.fileno()))
         content = file.read(_FILE_BYTES_MAX)
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode()
@@ -72,9 +71,10 @@ def read_text(path: Path, *, private: bool) -> str:
 def refuse_unfit_file(path: Path, *, private: bool) -> None:
     """Raise FileRefused unless a file can be read, and no stranger decides its content.
 
-    A `private` file must belong to the user of this process, and only that user may read the file. Any
-    other file may belong to anybody, but must not be writable or replaceable for everybody. A file over
-    _FILE_BYTES_MAX is refused: keys and configurations are small. Raise FileNotFoundError if there is none.
+    A `private` file must belong to the user of this process, and only that user may read the file; or it
+    is a credential that systemd hands to this service. Any other file may belong to anybody, but must not be
+    writable or replaceable for everybody. A file over _FILE_BYTES_MAX is refused: keys and configurations are
+    small. Raise FileNotFoundError if there is none.
     """
     found = _look_for_file(path)
     if found.st_size > _FILE_BYTES_MAX:
@@ -83,8 +83,7 @@ def refuse_unfit_file(path: Path, *, private: bool) -> None:
             path,
         )
     if private:
-        _refuse_of_another_user(path, found)
-        _refuse_readable(path, found)
+        _refuse_not_private(path, found)
     open_to_read(path).close()
     if not private:
         _refuse_changeable(path, found)
@@ -225,6 +224,13 @@ def _refuse_other_kind(path: Path, found: os.stat_result, kind: int) -> None:
 
 def _closed_fault(found: os.stat_result) -> LedgerFault:
     return LedgerFault.NO_RIGHTS if found.st_uid == os.geteuid() else LedgerFault.OTHER_OWNER
+
+
+def _refuse_not_private(path: Path, found: os.stat_result) -> None:
+    """Raise FileRefused unless a secret is this user's alone, or systemd hands it to this service."""
+    if not is_credential(path, found):
+        _refuse_of_another_user(path, found)
+        _refuse_readable(path, found)
 
 
 def _refuse_of_another_user(path: Path, found: os.stat_result) -> None:

@@ -25,6 +25,7 @@ from dca_bot.outside import (
     Outside,
     bot_key,
     build_file_server,
+    build_heartbeat,
     build_messenger,
     build_wallet,
     programme_of,
@@ -55,6 +56,9 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
         key = bot_key(config, os.environ)
         file_server = build_file_server(config, key)
         exits.push_async_callback(file_server.aclose)
+        heartbeat = build_heartbeat(config)
+        if heartbeat is not None:
+            await exits.enter_async_context(heartbeat)
         # Only now, with all secrets read, may a ledger be made or migrated.
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
@@ -72,6 +76,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             host=socket.gethostname(),
             file_server=file_server,
             draw=painter(),
+            beat=heartbeat,
         )
         spare_what_is_loaded()
         await run_jobs(config, programme, database, outside, stop)
@@ -120,6 +125,7 @@ async def keep_running(
             group.create_task(jobs.digests.run(), name="digests"),
             group.create_task(jobs.daily_summary.run(), name="daily_summary"),
             group.create_task(jobs.files.run(), name="files"),
+            group.create_task(jobs.health.run(), name="health"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
         if outside.stalls is not None:

@@ -18,6 +18,7 @@ from dca_bot.config_sections import (
     LamassuConfig,
     LimitsConfig,
     LnbitsConfig,
+    MonitoringConfig,
     NostrConfig,
     NotificationsConfig,
     Section,
@@ -55,6 +56,7 @@ class Config(Section):
     notifications: NotificationsConfig = NotificationsConfig()
     files: FilesConfig = FilesConfig()
     backup: BackupConfig = BackupConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
     base: Path = Field(default=Path(), exclude=True)
 
     def path(self, name: Path) -> Path:

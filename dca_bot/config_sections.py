@@ -17,6 +17,7 @@ from dca_bot.config_values import (
     HttpUrl,
     Lud16,
     MaybeHttpUrl,
+    MaybePrivateFile,
     Nip05,
     OneLine,
     PageUrl,
@@ -234,6 +235,12 @@ class FilesConfig(Section):
     """`[files]`."""
 
     blossom: MaybeHttpUrl = ""
+
+
+class MonitoringConfig(Section):
+    """`[monitoring]`; None for a file that is left out."""
+
+    heartbeat_url_file: MaybePrivateFile = None
 
 
 class BackupConfig(Section):

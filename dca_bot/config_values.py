@@ -114,6 +114,11 @@ def _ssh_host(host: str) -> str:
     return host
 
 
+def is_web_address(text: str) -> bool:
+    """Tell whether a connection could be made to a URL of the web."""
+    return _parts(text, "https", "http") is not None
+
+
 def _parts(url: str, *schemes: str) -> SplitResult | None:
     """Split a URL; None if no connection could ever be made to the URL."""
     try:
@@ -163,8 +168,13 @@ def _currency(code: str) -> str:
         raise ValueError(str(error).rstrip(".")) from None
 
 
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
 FilePath = Annotated[Path, AfterValidator(_plain_path)]
 PrivateFile = Annotated[FilePath, Access.OWNER]
+MaybePrivateFile = Annotated[FilePath | None, BeforeValidator(_or_none), Access.OWNER]
 PublicFile = Annotated[FilePath, Access.ANYBODY]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 StartAt = Annotated[AwareDatetime, Field(strict=True), AfterValidator(_since_bitcoin)]

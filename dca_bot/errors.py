@@ -218,6 +218,10 @@ class FileServerFailed(DcaBotError):
     """The file server did not take or delete a file; the text says why, and names no file."""
 
 
+class HeartbeatFailed(DcaBotError):
+    """The heartbeat's URL did not answer well; the text says why, and shows nothing of the URL."""
+
+
 class MessageRefused(DcaBotError):
     """An event from a relay failed a check, and is dropped."""
 

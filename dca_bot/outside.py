@@ -17,6 +17,7 @@ from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import (
     Addresses,
+    Beat,
     CashOutSource,
     Clock,
     Draw,
@@ -32,12 +33,14 @@ from dca_bot.files.secret_files import (
     LNBITS_KEY_VARIABLE,
     NOSTR_KEY_VARIABLE,
     read_secret,
+    read_secret_file,
     secret_place,
 )
 from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.messages.say import Say
+from dca_bot.monitoring.heartbeat import Heartbeat, checked_url
 from dca_bot.nostr.announcement.presence import Presence
 from dca_bot.nostr.events import sign
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
@@ -72,6 +75,7 @@ class Outside:
     """Opens each further connection to the ledger."""
     file_server: FileServer | None = None
     draw: Draw | None = None
+    beat: Beat | None = None
 
 
 def programme_of(config: Config) -> Programme:
@@ -152,6 +156,16 @@ def build_file_server(config: Config, key: SecretKey) -> BlossomServer:
     return BlossomServer(
         config.files.blossom, sign_token, clock=SystemClock(), random=secrets.SystemRandom()
     )
+
+
+def build_heartbeat(config: Config) -> Heartbeat | None:
+    """Make the caller of the heartbeat's URL, None without one; raise ConfigError for an unusable file."""
+    file = config.monitoring.heartbeat_url_file
+    if file is None:
+        return None
+    path = config.path(file)
+    remedy = "put the URL there that the service shows for this check"
+    return Heartbeat(checked_url(read_secret_file(path, remedy=remedy), str(path)))
 
 
 def build_messenger(

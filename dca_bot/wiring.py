@@ -11,6 +11,8 @@ from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.operator.status import look_around
 from dca_bot.chat.services import Services
 from dca_bot.config import Config
+from dca_bot.config_sections import MonitoringConfig
+from dca_bot.core.health import LATE_AFTER
 from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import SoughtPerson
 from dca_bot.core.programme import Programme
@@ -20,6 +22,7 @@ from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.files import Files
 from dca_bot.jobs.fixed_mode import FixedMode
+from dca_bot.jobs.health import WATCHED_PAUSE_S, HealthWatch
 from dca_bot.jobs.heard import Heard
 from dca_bot.jobs.lamassu.ingest import Ingest
 from dca_bot.jobs.operator_alarms import OperatorAlarms
@@ -62,6 +65,7 @@ class Jobs:
     digests: Digests
     daily_summary: DailySummary
     files: Files
+    health: HealthWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,18 @@ async def build_jobs(
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
+        health=_health(parts),
     )
 
 
 def _rest_s(config: Config) -> float:
-    """Return the longest sleep of a job: an outage has to be noticed well before its alarm is due."""
-    return min(REST_S, config.notifications.offline_alert_minutes * 60 / 4)
+    """Return the longest sleep of a job: an outage has to be noticed well before its alarm is due.
+
+    Who watches from outside is to notice an outage within five minutes.
+    """
+    is_watched = config.monitoring != MonitoringConfig()
+    rest_s = min(REST_S, config.notifications.offline_alert_minutes * 60 / 4)
+    return min(rest_s, WATCHED_PAUSE_S) if is_watched else rest_s
 
 
 def _ingest(parts: _Parts, start_at: datetime) -> Ingest:
@@ -178,6 +188,20 @@ def _alarms(parts: _Parts) -> Alarms:
         alert_after=alert_after,
         polls_after=max(alert_after, 3 * timedelta(seconds=config.lamassu.poll_seconds)),
         operators=operators,
+    )
+
+
+def _health(parts: _Parts) -> HealthWatch:
+    return HealthWatch(
+        database=parts.database,
+        messenger=parts.outside.messenger,
+        notices=parts.notices,
+        programme=parts.programme,
+        clock=parts.outside.clock,
+        signals=parts.signals,
+        pause_s=parts.signals.rest_s,
+        polls_late_after=max(LATE_AFTER, 3 * timedelta(seconds=parts.config.lamassu.poll_seconds)),
+        beat=parts.outside.beat,
     )
 
 

@@ -348,6 +348,7 @@ JOBS = {
     "payouts",
     "outbox",
     "files",
+    "health",
     "heard",
     "relay_lists",
     "alarms",

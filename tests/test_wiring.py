@@ -26,6 +26,7 @@ from dca_bot.outside import (
     Outside,
     bot_key,
     build_file_server,
+    build_heartbeat,
     build_messenger,
     build_wallet,
     programme_of,
@@ -72,6 +73,10 @@ class Wired:
     @property
     def file_server(self):
         return build_file_server(self.config, self.key)
+
+    @property
+    def has_heartbeat(self):
+        return build_heartbeat(self.config) is not None
 
     @property
     def relays(self):
@@ -129,6 +134,7 @@ SECRETS = {
     "other.key": "2" * 32,
     "lamassu.pgpass": "password",
     "other.pgpass": "other",
+    "beat.url": "https://beat.example/x",
 }
 
 
@@ -270,6 +276,12 @@ CASES = [
             w.jobs.alarms.operators.alert_after,
         ),
         (timedelta(minutes=70),) * 3,
+    ),
+    (
+        "monitoring.heartbeat_url_file",
+        "beat.url",
+        lambda w: (w.has_heartbeat, w.jobs.health.pause_s, w.jobs.alarms.signals.rest_s),
+        (True, 60, 60),
     ),
 ]
 MORE = [

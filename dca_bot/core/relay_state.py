@@ -37,6 +37,8 @@ class RelayTrouble(StrEnum):
     """The relay doesn't answer pings."""
     NO_ANSWER = "no_answer"
     """The relay is connected, and answers neither the subscription nor the message in time."""
+    DEAF = "deaf"
+    """The relay is connected, and doesn't pass on what the bot writes to itself."""
     AUTH = "auth"
     """The relay asks for authentication, and gives no challenge or doesn't accept the bot's key."""
     CLOSED = "closed"

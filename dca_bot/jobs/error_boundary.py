@@ -46,6 +46,7 @@ class Guarded(StrEnum):
     SLOW = "slow"
     VERIFY = "verify"
     FILE = "file"
+    HEALTH = "health"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ class Signals:
 
     `rest_s`: the longest pause between two looks at an outside part, and at the alarms. `reconciled`: set
     once the ledger was compared with LNbits; nothing is distributed before. `leaving`: the ids of the outbox
-    messages that are on their way to relays.
+    messages that are on their way to relays. `stepped_at`: when the payout worker last ended a step or a
+    round.
     """
 
     rest_s: float = REST_S
@@ -77,6 +78,7 @@ class Signals:
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)
     parts: dict[Part, Reach] = field(default_factory=dict)
     leaving: set[int] = field(default_factory=set)
+    stepped_at: datetime | None = None
     _notices_written: int = field(default=0, init=False)
 
     def wake_outbox(self, notices_written: int) -> None:

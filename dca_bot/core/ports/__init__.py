@@ -1,7 +1,7 @@
 """The outside parts as the jobs see them: protocols for the adapters, and the values exchanged.
 
-The adapters (`lamassu`, `lnbits`, `nostr`, `blossom`, `charts`) are handed in, and no job imports an
-adapter: a simulated world can take an adapter's place.
+The adapters (`lamassu`, `lnbits`, `nostr`, `blossom`, `charts`, `monitoring`) are handed in, and no job
+imports an adapter: a simulated world can take an adapter's place.
 """
 
 from dca_bot.core.ports.addresses import Addresses, AddressInvoice, LnurlLimits, VerifyAnswer
@@ -30,6 +30,7 @@ from dca_bot.core.ports.lnbits import (
     PayReply,
     Wallet,
 )
+from dca_bot.core.ports.monitoring import Beat
 from dca_bot.core.ports.nostr import (
     UNHEARD,
     DmProtocol,
@@ -46,6 +47,7 @@ __all__ = [
     "UNHEARD",
     "AddressInvoice",
     "Addresses",
+    "Beat",
     "CashIn",
     "CashOutSource",
     "Clock",

@@ -170,6 +170,7 @@ class PayoutWorker:
                 await self._reconcile(since=self._mark)
                 self._reconciled_at = now
             self._note()
+            self._note_step()
             if is_time:
                 forget = partial(invoices.forget, now=now, limit=_FORGOTTEN_AT_ONCE)
                 await self.context.database.transact(forget)
@@ -330,6 +331,7 @@ class PayoutWorker:
                 place_of(error),
             )
             await self._step_aside(payout, Waiting.ERROR, least_s=600)
+        self._note_step()
 
     async def _step(self, payout: Payout, round_: Round, behind: Sequence[Payout]) -> None:
         """Take the next step with a payout."""
@@ -381,6 +383,9 @@ class PayoutWorker:
 
     def _wake_outbox(self) -> None:
         self.signals.wake_outbox(self.context.notices.written)
+
+    def _note_step(self) -> None:
+        self.signals.stepped_at = self.context.clock.now()
 
     def _note(self, failure: OutsideError | None = None, *, must_act: bool = False) -> None:
         """Note whether LNbits answers; a refused key (`must_act`) is logged as an error."""

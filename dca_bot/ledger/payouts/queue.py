@@ -1,6 +1,6 @@
 """The open payouts, in the order of payment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dca_bot.core.payout import ATTEMPTS_MAX, Waiting
@@ -57,6 +57,16 @@ def next_try_at(tx: Tx, *, sent_only: bool) -> datetime | None:
     """Return when the next payout of `due` is due, or the next sent payout; None if there is none."""
     which = _SENT if sent_only else f"{_SENT} OR {_TO_BE_PAID}"
     row = tx.execute(f"SELECT min(try_at) AS at FROM {_OPEN} AS payout WHERE {which}").fetchone()
+    return instant_or_none(row["at"])
+
+
+def oldest_due_at(tx: Tx, waiting: Collection[str]) -> datetime | None:
+    """Return since when the oldest open payout has been due that waits for one of these codes."""
+    marks = ",".join("?" * len(waiting))
+    row = tx.execute(
+        f"SELECT min(due_at) AS at FROM {_OPEN} AS payout WHERE waiting IN ({marks})",
+        tuple(waiting),
+    ).fetchone()
     return instant_or_none(row["at"])
 
 

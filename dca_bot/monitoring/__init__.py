@@ -1,0 +1,1 @@
+"""The adapters for those who watch the bot from outside: the heartbeat, metrics, alerts."""

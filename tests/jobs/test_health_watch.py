@@ -1,0 +1,184 @@
+"""The heartbeat is called after a judgement that was recorded, and only while all is well."""
+
+import asyncio
+import logging
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from payout_bench import OPERATOR, HandClock, programme
+from query_plans import too_long, traced
+from scaffold import open_ledger
+
+from dca_bot.core.health import Condition, HealthPart
+from dca_bot.core.reach import Part
+from dca_bot.core.relay_state import RelayState, RelayTrouble
+from dca_bot.errors import HeartbeatFailed
+from dca_bot.jobs.health import HealthWatch
+from dca_bot.jobs.signals import Signals
+from dca_bot.ledger.correspondence import delivery, health
+from dca_bot.ledger.store import bot_state
+from dca_bot.messages.notices import Notices
+from dca_bot.messages.render import load_texts
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Post:
+    """A watched bot on a real ledger; `beats` counts the calls of the heartbeat's URL."""
+
+    def __init__(self, database):
+        self.database, self.clock, self.signals = database, HandClock(NOW), Signals(60)
+        self.beats, self.fault = 0, None
+        self.relays = [RelayState("wss://r.example", listening=True, detail="", since=NOW)]
+        rules = programme()
+        self.watch = HealthWatch(
+            database=database,
+            messenger=self,
+            notices=Notices(rules, load_texts(rules)),
+            programme=rules,
+            clock=self.clock,
+            signals=self.signals,
+            pause_s=60,
+            polls_late_after=timedelta(minutes=3),
+            beat=self.beat,
+        )
+
+    def relay_states(self):
+        return self.relays
+
+    async def beat(self):
+        self.beats += 1
+        if self.fault:
+            raise self.fault
+
+    async def work(self):
+        """Have Lamassu and LNbits answer now."""
+        now = self.clock.now()
+        self.signals.note(Part.LNBITS, reachable=True, now=now)
+        self.signals.stepped_at = now
+        await self.database.transact(lambda tx: bot_state.note_poll(tx, now))
+
+    async def look(self):
+        """Look after a minute; return the judgement that is recorded."""
+        self.clock.ahead += timedelta(minutes=1)
+        await self.watch.look_once()
+        return await self.database.read(health.read)
+
+
+@pytest.fixture
+async def post(tmp_path):
+    database = await open_ledger(tmp_path / "data")
+    yield Post(database)
+    await database.aclose()
+
+
+async def test_url_is_called_at_each_look_while_all_is_well(post):
+    await post.look()
+    assert post.beats == 0, "nothing is known yet"
+    for number in (1, 2):
+        await post.work()
+        assert (await post.look()).is_well
+        assert post.beats == number
+
+
+@pytest.mark.parametrize("part", [Part.LNBITS, Part.LAMASSU])
+async def test_url_is_not_called_while_a_part_is_out_of_reach(post, part):
+    await post.work()
+    post.signals.note(part, reachable=False, now=NOW)
+    assert not (await post.look()).is_well
+    assert post.beats == 0
+
+
+async def test_url_is_not_called_while_the_only_relay_is_deaf(post):
+    await post.work()
+    post.relays = [replace(post.relays[0], listening=False, trouble=RelayTrouble.DEAF)]
+    assert (await post.look()).parts[HealthPart.RELAYS].condition is Condition.DEAF
+    assert post.beats == 0
+
+
+async def test_poll_that_hangs_is_late_within_three_minutes_and_a_pause_is_not(post):
+    await post.work()
+    looks = [await post.look() for _ in range(4)]
+    assert [look.parts[HealthPart.POLL].condition for look in looks] == ["ok", "ok", "late", "late"]
+    await post.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
+    assert (await post.look()).parts[HealthPart.POLL].condition is Condition.PAUSED
+    await post.database.transact(lambda tx: bot_state.drop(tx, bot_state.PAUSED))
+    assert (await post.look()).parts[HealthPart.POLL].condition is Condition.STARTING
+
+
+async def test_payout_worker_that_takes_no_step_is_stuck(post):
+    looks = []
+    for _ in range(4):
+        await post.work()
+        post.signals.stepped_at = NOW
+        looks.append((await post.look()).parts[HealthPart.PAYOUTS])
+    assert [look.condition for look in looks] == ["ok", "ok", "stuck", "stuck"]
+    assert looks[-1].since == NOW + timedelta(minutes=3)
+
+
+async def test_ledger_that_cannot_be_written_calls_nothing(post):
+    await post.work()
+    post.database.transact = _full
+    with pytest.raises(sqlite3.OperationalError):
+        await post.watch.look_once()
+    assert post.beats == 0
+
+
+async def _full(_work):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_unexpected_error_in_a_look_calls_nothing(post):
+    await post.work()
+    await post.look()
+    post.relays = None
+    await post.look()
+    assert post.beats == 1
+
+
+async def test_failures_of_the_url_are_logged_once_and_so_is_their_end(post, caplog):
+    caplog.set_level(logging.INFO)
+    post.fault = HeartbeatFailed("the answer was HTTP 404")
+    for fault in (post.fault, post.fault, None, None):
+        post.fault = fault
+        await post.work()
+        await post.look()
+    told = [one.message for one in caplog.records if "heartbeat" in one.message]
+    assert told == ["heartbeat failed why=the answer was HTTP 404", "heartbeat answered"]
+
+
+async def test_judgement_goes_with_a_bot_that_stops_and_stays_of_one_that_is_killed(post):
+    await post.work()
+    assert await post.look() is not None
+    task = asyncio.create_task(post.watch.run())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await post.database.read(health.read) is None
+
+
+async def test_operator_who_is_not_reached_is_seen_and_the_heart_beats_on(post):
+    await post.work()
+    lost = delivery.Undelivered.REFUSED
+    await post.database.transact(
+        lambda tx: delivery.note_lost(tx, OPERATOR, lost, "", now=NOW - timedelta(hours=1))
+    )
+    look = await post.look()
+    assert look.parts[HealthPart.OPERATORS].condition is Condition.UNREACHED
+    assert post.beats == 1
+
+
+async def test_unknown_codes_of_another_version_are_no_judgement(post):
+    fields = '{"at": "2026-03-01", "next_by": "2026-03-01", "parts": {"moon": {}}}'
+    await post.database.transact(lambda tx: bot_state.put(tx, bot_state.HEALTH, fields))
+    assert await post.database.read(health.read) is None
+    assert await post.look() is not None
+
+
+async def test_look_takes_no_longer_with_history(post):
+    with traced(post.database) as plans:
+        await post.look()
+    assert plans
+    assert await post.database.read(lambda tx: too_long(tx, plans)) == []

@@ -1,3 +1,3 @@
 """dca-bot: shares the bitcoin of Lamassu cash-outs among savings clients."""
 
-__version__ = "0.7.0"
+__version__ = "0.8.0"

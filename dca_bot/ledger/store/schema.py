@@ -89,6 +89,12 @@ MIGRATIONS = (
         "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
         " statements, and files",
     ),
+    Migration(
+        "0010_home.sql",
+        "6192797f7071",
+        "9bbe89cc077dbbdd",
+        "rehearsals' ledgers, and what was moved in from another program",
+    ),
 )
 """Migration number n makes version n of the ledger. Only files listed here are run: an old installation
 can leave removed scripts behind in the folder."""

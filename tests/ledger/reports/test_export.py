@@ -45,6 +45,8 @@ NOT_EXPORTED = {
     "distribution_sum",
     "fact",
     "file_waiting",
+    "import_source",
+    "imported_cash_out",
     "inbox",
     "knock",
     "lease",

@@ -298,6 +298,7 @@ STAYS = {
     "fixed_run.due_at": "follows from its local date and time",
     "fixed_run.changed_at": "a run that lapsed in the future is open again",
     "fixed_run.told_at": IS_TOLD,
+    "import_source.imported_at": IS_FINAL,
     "foreign_payment.settled_at": IS_TOLD,
     "inbox.received_at": IS_SHOWN,
     "knock.used_at": IS_TOLD,

@@ -415,6 +415,57 @@ def test_balances_of_the_shares_are_among_all_that_count(ledger):
         ledger.do(miscount)
 
 
+def test_cash_out_that_another_program_has_shared_out_gives_nothing(ledger):
+    def share_out(tx):
+        tx.execute("INSERT INTO import_source VALUES ('old', 'satmachine', 0)")
+        tx.execute("INSERT INTO imported_cash_out VALUES ('d2', 'old')")
+        tx.execute(
+            "INSERT INTO distribution VALUES ('d2', 'flow', 0, 0, 100, 10, 100, 0, NULL, NULL)"
+        )
+
+    with pytest.raises(sqlite3.IntegrityError, match="another program has shared out"):
+        ledger.do(share_out)
+
+
+REHEARSED = {
+    "a payout gets an invoice": (
+        "UPDATE payout SET state = 'INVOICED' WHERE state = 'PLANNED'",
+        "pays nothing",
+    ),
+    "an invoice is recorded": (
+        "INSERT INTO attempt (payout_id, number, payment_hash, bolt11, expires_at)"
+        " SELECT id, 1, 'aa', 'lnbc', 0 FROM payout",
+        "makes no invoice",
+    ),
+    "a lease is taken": ("INSERT INTO lease VALUES (99, 'i', 'claim', 0)", "takes no lease"),
+    "a client is written to": (
+        "INSERT INTO outbox (recipient, text, created_at, try_at)"
+        " SELECT pubkey, 'hello', 0, 0 FROM client LIMIT 1",
+        "writes to operators only",
+    ),
+    "it becomes a programme's": ("DELETE FROM fact WHERE name = 'rehearsal'", "stays one"),
+    "its mark gets another name": (
+        "UPDATE fact SET name = 'other' WHERE name = 'rehearsal'",
+        "stays one",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", REHEARSED)
+def test_rehearsal_refuses(story, attack):
+    story.sql("INSERT INTO fact VALUES ('rehearsal', '')")
+    story.client("ana", balance=1_000)
+    story.cash_out("d1", 50_000, 500)
+    statement, refusal = REHEARSED[attack]
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        story.sql(statement)
+
+
+def test_programme_never_becomes_a_rehearsal(ledger):
+    with pytest.raises(sqlite3.IntegrityError, match="begins with an empty ledger"):
+        ledger.sql("INSERT INTO fact VALUES ('rehearsal', '')")
+
+
 POSTINGS = {
     "between two units": ("1, 3, 5", "an entry moves one unit"),
     "between two units, the other way round": ("3, 1, 5", "an entry moves one unit"),

@@ -51,6 +51,7 @@ def test_lnbits_ends_with_a_starter_that_is_killed(tmp_path):
     assert not answers(url)
 
 
+@pytest.mark.long
 def test_wallets_survive_a_kill(remote_lnbits, wallets):
     keys = wallets("saver", balance_sat=21, at=remote_lnbits)
     remote_lnbits.kill()

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from mutation.pieces import PIECES, ROOT
 
 MODULE, TESTS = "dca_bot/core/ceilings.py", "tests/core/test_ceilings.py"
@@ -20,6 +22,7 @@ json.dump([[verdicts[trial] for trial in trials], functions], sys.stdout)
 """
 
 
+@pytest.mark.long
 def test_planted_mutant_is_killed_an_equal_one_survives_and_an_endless_one_hangs():
     assert SOURCE.count(BOUNDARY) == 1
     mutants = [

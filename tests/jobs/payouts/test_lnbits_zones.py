@@ -17,7 +17,7 @@ from dca_bot.lnbits.client import LnbitsWallet
 
 pytestmark = pytest.mark.parametrize(
     "lnbits_server",
-    databases("Asia/Kolkata", "America/Guatemala", long=("UTC", "Europe/Madrid")),
+    databases("America/Guatemala", long=("Asia/Kolkata", "UTC", "Europe/Madrid")),
     indirect=True,
     scope="module",
 )

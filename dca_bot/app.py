@@ -27,6 +27,7 @@ from dca_bot.outside import (
     build_file_server,
     build_heartbeat,
     build_messenger,
+    build_metrics,
     build_wallet,
     programme_of,
 )
@@ -77,6 +78,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             file_server=file_server,
             draw=painter(),
             beat=heartbeat,
+            metrics=build_metrics(config),
         )
         spare_what_is_loaded()
         await run_jobs(config, programme, database, outside, stop)
@@ -128,6 +130,8 @@ async def keep_running(
             group.create_task(jobs.health.run(), name="health"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
+        if outside.metrics is not None:
+            tasks.append(group.create_task(outside.metrics.run(), name="metrics"))
         if outside.stalls is not None:
             note = partial(_note_stall, database, outside.clock)
             tasks.append(group.create_task(outside.stalls.run(note), name="stalls"))

@@ -17,6 +17,7 @@ from dca_bot.config_values import (
     HttpUrl,
     Lud16,
     MaybeHttpUrl,
+    MaybeLoopback,
     MaybePrivateFile,
     Nip05,
     OneLine,
@@ -241,6 +242,7 @@ class MonitoringConfig(Section):
     """`[monitoring]`; None for a file that is left out."""
 
     heartbeat_url_file: MaybePrivateFile = None
+    metrics_listen: MaybeLoopback = None
 
 
 class BackupConfig(Section):

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
 )
 
+from dca_bot.core.internet import is_loopback
 from dca_bot.core.money import SAT_MAX, checked_currency
 from dca_bot.errors import DcaBotError
 
@@ -168,6 +169,24 @@ def _currency(code: str) -> str:
         raise ValueError(str(error).rstrip(".")) from None
 
 
+def _loopback(text: object) -> tuple[str, int] | None:
+    """Read host and port of this computer's own network interface; an empty text stands for none."""
+    if text in ("", None):
+        return None
+    if not isinstance(text, str):
+        raise ValueError('is a text; write one like "127.0.0.1:9108"')  # noqa: TRY004 - pydantic's rule
+    parts = _parts(f"http://{text}", "http")
+    if parts is None or not parts.port or text != parts.netloc:
+        raise ValueError(f"{text!r} is no address with a port; write one like 127.0.0.1:9108")
+    host = parts.hostname or ""
+    if not is_loopback(host):
+        raise ValueError(
+            f"{text!r} can be reached from other computers; write one like 127.0.0.1:9108, and have the"
+            " collector come through SSH or a proxy"
+        )
+    return host, parts.port
+
+
 def _or_none(value: object) -> object:
     return None if value == "" else value
 
@@ -188,5 +207,6 @@ PageUrl = Annotated[str, Field(max_length=500), AfterValidator(_page_url)]
 Nip05 = Annotated[str, AfterValidator(_nip05)]
 Lud16 = Annotated[str, AfterValidator(_lud16)]
 OneLine = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+MaybeLoopback = Annotated[tuple[str, int] | None, BeforeValidator(_loopback)]
 SshHost = Annotated[str, AfterValidator(_ssh_host)]
 Currency = Annotated[str, AfterValidator(_currency)]

@@ -23,6 +23,7 @@ from dca_bot.core.ports import (
     Draw,
     FileServer,
     Messenger,
+    Metrics,
     PastReading,
     Wallet,
 )
@@ -76,6 +77,7 @@ class Outside:
     file_server: FileServer | None = None
     draw: Draw | None = None
     beat: Beat | None = None
+    metrics: Metrics | None = None
 
 
 def programme_of(config: Config) -> Programme:
@@ -166,6 +168,17 @@ def build_heartbeat(config: Config) -> Heartbeat | None:
     path = config.path(file)
     remedy = "put the URL there that the service shows for this check"
     return Heartbeat(checked_url(read_secret_file(path, remedy=remedy), str(path)))
+
+
+def build_metrics(config: Config) -> Metrics | None:
+    """Make the server of metrics; None without a configured address."""
+    if config.monitoring.metrics_listen is None:
+        return None
+    # prometheus_client takes 12 MB.
+    from dca_bot.monitoring.metrics_server import MetricsServer  # noqa: PLC0415
+
+    host, port = config.monitoring.metrics_listen
+    return MetricsServer(host, port)
 
 
 def build_messenger(

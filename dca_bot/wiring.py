@@ -103,12 +103,13 @@ async def build_jobs(
         config, programme, database, outside, notices, Signals(_rest_s(config)), bot_name
     )
     signals, services = parts.signals, _services(parts)
+    payouts = await _payout_context(parts, instance)
     lists = RelayListWatch(database, outside.messenger, programme, clock, signals)
     return Jobs(
         conversation=Conversation(programme, notices, texts, services),
         ingest=_ingest(parts, start_at),
         fixed_mode=FixedMode(database, outside.wallet, notices, programme, clock, signals),
-        payout_worker=PayoutWorker(await _payout_context(parts, instance), signals),
+        payout_worker=PayoutWorker(payouts, signals),
         verifier=Verifier(database, outside.addresses, notices, clock, signals),
         heard=Heard(database, outside.messenger, notices, clock, signals),
         outbox=_outbox(parts, lists),
@@ -118,7 +119,7 @@ async def build_jobs(
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
-        health=_health(parts),
+        health=_health(parts, payouts.funds),
     )
 
 
@@ -191,7 +192,7 @@ def _alarms(parts: _Parts) -> Alarms:
     )
 
 
-def _health(parts: _Parts) -> HealthWatch:
+def _health(parts: _Parts, funds: Funds) -> HealthWatch:
     return HealthWatch(
         database=parts.database,
         messenger=parts.outside.messenger,
@@ -201,7 +202,9 @@ def _health(parts: _Parts) -> HealthWatch:
         signals=parts.signals,
         pause_s=parts.signals.rest_s,
         polls_late_after=max(LATE_AFTER, 3 * timedelta(seconds=parts.config.lamassu.poll_seconds)),
+        funds=funds,
         beat=parts.outside.beat,
+        metrics=parts.outside.metrics,
     )
 
 

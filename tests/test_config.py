@@ -86,6 +86,16 @@ def test_example_explains_every_key():
         ('low_deposit = "200.00"', 'low_deposit = "200.001"', "more decimals"),
         ('url = "https://lnbits.example.com"', 'url = "lnbits"', "is no web address"),
         ('blossom = ""', 'blossom = "ftp://x"', "files.blossom: 'ftp://x' is no web address"),
+        ('_listen = ""', '_listen = "0.0.0.0:9108"', "can be reached from other computers"),
+        ('_listen = ""', '_listen = "metrics.example:9108"', "can be reached from other computers"),
+        (
+            '_listen = ""',
+            '_listen = "127.0.0.1"',
+            "metrics_listen: '127.0.0.1' is no address with a",
+        ),
+        ('_listen = ""', '_listen = "127.0.0.1:0"', "is no address with a port"),
+        ('_listen = ""', '_listen = "127.0.0.1:9108/metrics"', "is no address with a port"),
+        ('_listen = ""', "_listen = 9108", "metrics_listen: is a text; write one like"),
         ("[flow]", "[flow", "no valid TOML"),
         (START_AT, "start_at = 2026-01-01T00:00:00", "lamassu.start_at: needs a time zone"),
         (START_AT, "start_at = 2026", "lamassu.start_at: is a time with its offset"),
@@ -150,6 +160,20 @@ def test_profile_takes_empty_texts_and_whole_pages(tmp_path):
 def test_currency_that_is_none_is_told_with_the_nearest_one(tmp_path):
     with pytest.raises(ConfigError, match=r"bot\.currency: 'GTG' is no currency .* mean GTQ\?"):
         load_config(changed(tmp_path, 'currency = "GTQ"', 'currency = "GTG"'))
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("127.0.0.1:9108", ("127.0.0.1", 9108)),
+        ("localhost:1", ("localhost", 1)),
+        ("[::1]:9108", ("::1", 9108)),
+        ("", None),
+    ],
+)
+def test_metrics_are_shown_on_this_computer(tmp_path, written, place):
+    config = load_config(changed(tmp_path, 'metrics_listen = ""', f'metrics_listen = "{written}"'))
+    assert config.monitoring.metrics_listen == place
 
 
 @pytest.mark.parametrize("currency", ["G T", "A1B", "gtq", "ÄBC", "GTQ\\n"])

@@ -28,6 +28,7 @@ from dca_bot.outside import (
     build_file_server,
     build_heartbeat,
     build_messenger,
+    build_metrics,
     build_wallet,
     programme_of,
 )
@@ -77,6 +78,11 @@ class Wired:
     @property
     def has_heartbeat(self):
         return build_heartbeat(self.config) is not None
+
+    @property
+    def metrics_place(self):
+        server = build_metrics(self.config)
+        return server and (server.host, server.port)
 
     @property
     def relays(self):
@@ -282,6 +288,12 @@ CASES = [
         "beat.url",
         lambda w: (w.has_heartbeat, w.jobs.health.pause_s, w.jobs.alarms.signals.rest_s),
         (True, 60, 60),
+    ),
+    (
+        "monitoring.metrics_listen",
+        "[::1]:9108",
+        lambda w: (w.metrics_place, w.jobs.health.pause_s),
+        (("::1", 9108), 60),
     ),
 ]
 MORE = [

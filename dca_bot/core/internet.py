@@ -48,6 +48,15 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this computer itself.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("192.168.1.1")
+    (True, True, False)
+    """
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
 def public_addresses(found: Iterable[str]) -> tuple[str, ...]:
     """Return a host's public addresses in the order to try, without repetitions."""
     return by_turns(address for address in found if is_public(address))

@@ -56,6 +56,7 @@ IN_QUESTION = (PayoutState.SUBMITTED, PayoutState.IN_DOUBT)
 """A pay request has left, and neither debit nor failure is certain."""
 CANCELLABLE = frozenset({*UNSENT, PayoutState.HELD, PayoutState.VOID})
 """No pay request has left, or the payment is proven impossible."""
+FINISHED = (PayoutState.DONE, PayoutState.CANCELLED, PayoutState.MERGED)
 COLLECTING = "collecting"
 """State shown for a share without a payout, until the client's shares reach the destination's minimum."""
 

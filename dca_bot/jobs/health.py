@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dca_bot.core import health as rules
+from dca_bot.core.figures import Figures
 from dca_bot.core.health import Condition, Health, Seen
-from dca_bot.core.ports import Beat, Clock, Messenger
+from dca_bot.core.money import sat_floor
+from dca_bot.core.ports import Beat, Clock, Messenger, Metrics
 from dca_bot.core.programme import Programme
 from dca_bot.errors import HeartbeatFailed
 from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
+from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.repeat import repeat
 from dca_bot.jobs.signals import Signals
-from dca_bot.ledger.correspondence import health
+from dca_bot.ledger.correspondence import figures, health
 from dca_bot.ledger.store.database import Database, Tx
 from dca_bot.messages.notices import Notices
 
@@ -31,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class HealthWatch:
-    """The judge of the bot's health; `beat`: None without a heartbeat's URL.
+    """The judge of the bot's health; `beat` and `metrics`: None unless configured.
 
     `polls_late_after`: the time without a successful poll that counts as late.
     """
@@ -44,10 +47,11 @@ class HealthWatch:
     signals: Signals
     pause_s: float
     polls_late_after: timedelta
+    funds: Funds
     beat: Beat | None = None
+    metrics: Metrics | None = None
     _begun_at: datetime = field(init=False)
     _polls_due_at: datetime = field(init=False)
-    _health: Health | None = field(default=None, init=False)
     _is_beating: bool | None = field(default=None, init=False)
     _boundary: ErrorBoundary = field(init=False)
 
@@ -67,11 +71,12 @@ class HealthWatch:
 
     async def look_once(self) -> None:
         """Judge, record the judgement, and call the heartbeat's URL if all vital parts work."""
-        self._health = None
-        async with self._boundary.over(Guarded.HEALTH):
-            self._health = await self.database.transact(self._judge)
-        if self._health is not None and self._health.is_well and self.beat is not None:
-            await self._call(self.beat)
+        for judged in await self._boundary.over_all([(Guarded.HEALTH, self._judge)]):
+            if self.metrics is not None:
+                async with self._boundary.over(Guarded.HEALTH):
+                    await self._show(self.metrics, judged)
+            if self.beat is not None and judged.is_well:
+                await self._call(self.beat)
 
     def _judge(self, tx: Tx) -> Health:
         now, before = self.clock.now(), health.read(tx)
@@ -96,6 +101,16 @@ class HealthWatch:
         health.note(tx, judged)
         _log_changes(before, judged)
         return judged
+
+    async def _show(self, metrics: Metrics, judged: Health) -> None:
+        """Show the numbers of now to whoever collects metrics."""
+        rules, seen_msat = self.programme, self.funds.seen_msat
+        of_ledger = await self.database.read(
+            lambda tx: figures.read(tx, rules.operators, rules.ceilings, judged.at)
+        )
+        wallet_sat = None if seen_msat is None else sat_floor(seen_msat)
+        relays = self.messenger.relay_states()
+        metrics.show(Figures(judged, relays, wallet_sat, of_ledger))
 
     async def _call(self, beat: Beat) -> None:
         """Call the heartbeat's URL; log the first failure of several, and the end of the failures."""

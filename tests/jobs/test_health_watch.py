@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
@@ -30,7 +31,7 @@ class Post:
 
     def __init__(self, database):
         self.database, self.clock, self.signals = database, HandClock(NOW), Signals(60)
-        self.beats, self.fault = 0, None
+        self.beats, self.fault, self.shown = 0, None, None
         self.relays = [RelayState("wss://r.example", listening=True, detail="", since=NOW)]
         rules = programme()
         self.watch = HealthWatch(
@@ -42,8 +43,13 @@ class Post:
             signals=self.signals,
             pause_s=60,
             polls_late_after=timedelta(minutes=3),
+            funds=SimpleNamespace(seen_msat=None),
             beat=self.beat,
+            metrics=self,
         )
+
+    def show(self, figures):
+        self.shown = figures
 
     def relay_states(self):
         return self.relays
@@ -182,3 +188,15 @@ async def test_look_takes_no_longer_with_history(post):
         await post.look()
     assert plans
     assert await post.database.read(lambda tx: too_long(tx, plans)) == []
+
+
+async def test_metrics_show_the_judgement_and_the_balance(post):
+    await post.look()
+    assert post.shown.source_wallet_sat is None
+    post.watch.funds.seen_msat = 1_999
+    await post.work()
+    look = await post.look()
+    assert post.shown.health == look
+    assert post.shown.source_wallet_sat == 1
+    assert post.shown.ledger.payouts["PLANNED"] == 0
+    assert post.shown.ledger.ledger_bytes > 100_000

@@ -30,7 +30,7 @@ from dca_bot.core.ports.lnbits import (
     PayReply,
     Wallet,
 )
-from dca_bot.core.ports.monitoring import Beat
+from dca_bot.core.ports.monitoring import Beat, Metrics
 from dca_bot.core.ports.nostr import (
     UNHEARD,
     DmProtocol,
@@ -65,6 +65,7 @@ __all__ = [
     "ListMark",
     "LnurlLimits",
     "Messenger",
+    "Metrics",
     "OutgoingMessage",
     "Passed",
     "PastReading",

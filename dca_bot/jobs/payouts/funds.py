@@ -25,8 +25,9 @@ _log = logging.getLogger(__name__)
 class Funds:
     """What the source wallet can still pay in a round of the payout worker; `refresh` starts a round.
 
-    `left_msat`: balance at the start of the round, less what was spent since. `kept_back_msat`: need of
-    the last payout in this round that the wallet lacked the sats for, or 0.
+    `seen_msat`: the balance that LNbits has told last; None before LNbits has answered. `left_msat`: balance
+    at the start of the round, less what was spent since. `kept_back_msat`: need of the last payout in this
+    round that the wallet lacked the sats for, or 0.
     """
 
     database: Database
@@ -34,6 +35,7 @@ class Funds:
     notices: Notices
     programme: Programme
     clock: Clock
+    seen_msat: int | None = field(default=None, init=False)
     left_msat: int = field(default=0, init=False)
     kept_back_msat: int = field(default=0, init=False)
     _at_start: Purse = field(default=Purse(0, 0), init=False)
@@ -94,7 +96,7 @@ class Funds:
 
     async def _look(self) -> tuple[TopUp | None, Purse]:
         """Ask LNbits for the balance, then read the last notice and the need."""
-        balance_msat = await self.wallet.balance_msat()
+        balance_msat = self.seen_msat = await self.wallet.balance_msat()
 
         def work(tx: Tx) -> tuple[TopUp | None, Purse]:
             need = payout_need.need(tx, self.programme.ceilings, now=self.clock.now())

@@ -60,12 +60,11 @@ def next_try_at(tx: Tx, *, sent_only: bool) -> datetime | None:
     return instant_or_none(row["at"])
 
 
-def oldest_due_at(tx: Tx, waiting: Collection[str]) -> datetime | None:
-    """Return since when the oldest open payout has been due that waits for one of these codes."""
-    marks = ",".join("?" * len(waiting))
+def oldest_due_at(tx: Tx, waiting: Collection[str] = ()) -> datetime | None:
+    """Return since when the oldest open payout has been due. `waiting`: the codes that count; all without."""
+    which = f"waiting IN ({','.join('?' * len(waiting))})" if waiting else "true"
     row = tx.execute(
-        f"SELECT min(due_at) AS at FROM {_OPEN} AS payout WHERE waiting IN ({marks})",
-        tuple(waiting),
+        f"SELECT min(due_at) AS at FROM {_OPEN} AS payout WHERE {which}", tuple(waiting)
     ).fetchone()
     return instant_or_none(row["at"])
 

@@ -75,3 +75,35 @@ def test_readme_names_each_command(role, table):
     row = re.search(rf"^\| {role} \| (.*) \|$", text, re.MULTILINE)
     assert row is not None
     assert sorted(re.findall("`([^`]*)`", row[1])) == sorted(command.name for command in table)
+
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MADE = re.compile(r"`make ([a-z-]+)[^`]*`")
+
+
+def anchors(page):
+    """Return what a link can name in a page, as hosts of repositories make it of the headings."""
+    headings = re.findall(
+        r"^#+ (.*)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_pages_and_headings_that_are_there(page):
+    dead = []
+    for target, anchor in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
+        if "://" in target:
+            continue
+        there = (page.parent / target) if target else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_names_targets_that_make_knows(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(MADE.findall(page.read_text(encoding="utf-8"))) - targets == set()

@@ -62,7 +62,11 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             await exits.enter_async_context(heartbeat)
         # Only now, with all secrets read, may a ledger be made or migrated.
         data_dir = config.path(config.bot.data_dir)
-        database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
+        database = await open_database(
+            data_dir,
+            keep_copy=partial(keep_before, data_dir),
+            refuse=partial(bot_state.check_kind, rehearsal=config.bot.rehearsal),
+        )
         exits.push_async_callback(database.aclose)
         outside = Outside(
             stalls=stalls,
@@ -117,8 +121,7 @@ async def keep_running(
             group.create_task(answer_messages(messenger, jobs.conversation), name="inbox"),
             group.create_task(jobs.ingest.run(), name="ingest"),
             group.create_task(jobs.fixed_mode.run(), name="fixed_mode"),
-            group.create_task(jobs.payout_worker.run(), name="payouts"),
-            group.create_task(jobs.verifier.run(), name="verify"),
+            *(group.create_task(job.run(), name=name) for name, job in jobs.payments.items()),
             group.create_task(jobs.outbox.run(), name="outbox"),
             group.create_task(jobs.heard.run(), name="heard"),
             group.create_task(jobs.relay_lists.run(), name="relay_lists"),

@@ -53,6 +53,7 @@ class BotConfig(Section):
     language: str = "en"
     timezone: TimeZone = "America/Guatemala"
     currency: Currency = "GTQ"
+    rehearsal: bool = False
 
 
 class ProfileConfig(Section):

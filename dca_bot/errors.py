@@ -55,6 +55,8 @@ class LedgerFault(StrEnum):
     OTHER_VERSION = "other_version"
     """The tables aren't those of this version of dca-bot."""
     OTHER_CURRENCY = "other_currency"
+    OTHER_KIND = "other_kind"
+    """A rehearsal's ledger for a programme, or the other way round."""
 
 
 class FileRefused(DcaBotError):

@@ -82,6 +82,8 @@ class LnbitsFault(StrEnum):
     """Another source wallet than before, while payouts of the former wallet are unsettled."""
     LEASE_SLOW = "lease_slow"
     LEASE_UNLISTED = "lease_unlisted"
+    REHEARSAL = "rehearsal"
+    """A rehearsal asks LNbits for nothing that changes anything there."""
 
 
 Fault = SourceFault | LnbitsFault

@@ -110,8 +110,9 @@ def programme_of(config: Config) -> Programme:
         ),
         digest_time=config.notifications.digest_time,
         summary_time=config.notifications.summary_time,
-        sends_files=bool(config.files.blossom),
+        sends_files=bool(config.files.blossom) and not config.bot.rehearsal,
         draws_charts=painter() is not None,
+        is_rehearsal=config.bot.rehearsal,
     )
 
 
@@ -133,7 +134,10 @@ def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
 
 
 def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet:
-    """Make the client of the source wallet; raise ConfigError if the admin key is missing or broken."""
+    """Make the client of the source wallet, in a rehearsal one that only reads.
+
+    Raise ConfigError if the admin key is missing or broken.
+    """
     path = config.path(config.lnbits.source_admin_key_file)
     remedy = "put the source wallet's admin key there"
     admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
@@ -143,7 +147,7 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
         raise ConfigError(
             f"{place} has no key of LNbits, which is 32 hex digits and nothing else; {remedy}."
         )
-    return LnbitsWallet(config.lnbits.url, admin_key=admin_key)
+    return LnbitsWallet(config.lnbits.url, admin_key=admin_key, reads_only=config.bot.rehearsal)
 
 
 def build_file_server(config: Config, key: SecretKey) -> BlossomServer:
@@ -190,7 +194,8 @@ def build_messenger(
 ) -> NostrMessenger:
     """Make the bot's messenger, which reads on from where earlier runs of the bot have read to.
 
-    `find_endpoint` decides which relays of other people may be connected to.
+    A rehearsal publishes nothing of itself. `find_endpoint` decides which relays of other people may be
+    connected to.
     """
     return NostrMessenger(
         key,
@@ -198,7 +203,7 @@ def build_messenger(
         SystemClock(),
         past=past,
         random=secrets.SystemRandom(),
-        presence=_presence(config),
+        presence=None if config.bot.rehearsal else _presence(config),
         discovery=config.nostr.discovery_relays,
         find_endpoint=find_endpoint,
     )

@@ -9,9 +9,10 @@ from dca_bot.config import Config
 from dca_bot.core.periods import month_due
 from dca_bot.core.ports import Uptime
 from dca_bot.core.programme import Programme
+from dca_bot.errors import LedgerError
 from dca_bot.jobs.clock import look_at_clock
 from dca_bot.ledger.correspondence import person_relays, statements
-from dca_bot.ledger.programme import start
+from dca_bot.ledger.programme import client_names, start
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.clock import begin_copy
 from dca_bot.ledger.store.database import Tx
@@ -26,9 +27,12 @@ def begin(
 ) -> datetime:
     """Check the ledger against the configuration, and queue notices of what operators should decide.
 
-    Return the start: earlier cash-outs are never touched. Raise LedgerError if the ledger's currency isn't
-    the configured currency.
+    Return the start: earlier cash-outs are never touched. Raise LedgerError if the ledger's currency or kind
+    isn't the configured one.
     """
+    bot_state.keep_kind(tx, rehearsal=config.bot.rehearsal, now=now)
+    if config.bot.rehearsal:
+        _refuse_client_operators(tx, programme)
     bot_state.keep_currency(tx, config.bot.currency)
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
@@ -47,3 +51,13 @@ def begin(
     if begun.at > now:
         _log.warning("nothing is shared out yet start_at=%s", begun.at.isoformat())
     return begun.at
+
+
+def _refuse_client_operators(tx: Tx, programme: Programme) -> None:
+    """Raise LedgerError for an operator who is a client, too: a rehearsal writes to no client."""
+    if names := client_names.names_of(tx, programme.operators):
+        raise LedgerError(
+            f"In this rehearsal's ledger {', '.join(names)} stands among the clients with the npub of an"
+            " operator, and a rehearsal writes to no client. Take the npub out of nostr.operators, or begin"
+            " anew with another bot.data_dir."
+        )

@@ -32,6 +32,7 @@ from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.payouts.lease import Lease
 from dca_bot.jobs.payouts.verify import Verifier
 from dca_bot.jobs.payouts.worker import PayoutWorker
+from dca_bot.jobs.rehearsal import Rehearsal
 from dca_bot.jobs.relay_lists import RelayListWatch
 from dca_bot.jobs.signals import REST_S, Signals
 from dca_bot.jobs.threads import aside
@@ -50,13 +51,15 @@ from dca_bot.startup import begin
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The jobs that run all the time: built and joined, not started."""
+    """The jobs that run all the time: built and joined, not started.
+
+    `payments`: the jobs that pay, by name; in a rehearsal the job that stands in for them.
+    """
 
     conversation: Conversation
     ingest: Ingest
     fixed_mode: FixedMode
-    payout_worker: PayoutWorker
-    verifier: Verifier
+    payments: Mapping[str, PayoutWorker | Verifier | Rehearsal]
     outbox: Outbox
     heard: Heard
     relay_lists: RelayListWatch
@@ -103,14 +106,13 @@ async def build_jobs(
         config, programme, database, outside, notices, Signals(_rest_s(config)), bot_name
     )
     signals, services = parts.signals, _services(parts)
-    payouts = await _payout_context(parts, instance)
+    funds = Funds(database, outside.wallet, notices, programme, clock)
     lists = RelayListWatch(database, outside.messenger, programme, clock, signals)
     return Jobs(
         conversation=Conversation(programme, notices, texts, services),
         ingest=_ingest(parts, start_at),
         fixed_mode=FixedMode(database, outside.wallet, notices, programme, clock, signals),
-        payout_worker=PayoutWorker(payouts, signals),
-        verifier=Verifier(database, outside.addresses, notices, clock, signals),
+        payments=await _payments(parts, instance, funds),
         heard=Heard(database, outside.messenger, notices, clock, signals),
         outbox=_outbox(parts, lists),
         relay_lists=lists,
@@ -119,7 +121,7 @@ async def build_jobs(
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
-        health=_health(parts, payouts.funds),
+        health=_health(parts, funds),
     )
 
 
@@ -149,7 +151,20 @@ def _ingest(parts: _Parts, start_at: datetime) -> Ingest:
     )
 
 
-async def _payout_context(parts: _Parts, instance: str) -> PayoutContext:
+async def _payments(
+    parts: _Parts, instance: str, funds: Funds
+) -> Mapping[str, PayoutWorker | Verifier | Rehearsal]:
+    database, outside, notices = parts.database, parts.outside, parts.notices
+    clock, signals, programme = outside.clock, parts.signals, parts.programme
+    if programme.is_rehearsal:
+        return {"rehearsal": Rehearsal(database, funds, notices, programme, clock, signals)}
+    return {
+        "payouts": PayoutWorker(await _payout_context(parts, instance, funds), signals),
+        "verify": Verifier(database, outside.addresses, notices, clock, signals),
+    }
+
+
+async def _payout_context(parts: _Parts, instance: str, funds: Funds) -> PayoutContext:
     """Build the context of payouts, and record in the data folder that `instance` of the bot runs."""
     database, outside, notices = parts.database, parts.outside, parts.notices
     programme, wallet, clock = parts.programme, outside.wallet, outside.clock
@@ -157,7 +172,6 @@ async def _payout_context(parts: _Parts, instance: str) -> PayoutContext:
     ended = note_instance(parts.data_dir, instance)
     party = Party(instance, public_id(ledger_id), public_id(outside.bot), ended)
     lease = Lease(database, wallet, notices, clock, party)
-    funds = Funds(database, wallet, notices, programme, clock)
     return PayoutContext(
         database, wallet, outside.addresses, funds, notices, programme, clock, lease
     )
@@ -237,7 +251,7 @@ def _services(parts: _Parts) -> Services:
     """Collect the services that commands use."""
     outside, signals, programme = parts.outside, parts.signals, parts.programme
     clock, data_dir = outside.clock, parts.data_dir
-    form = Form(programme.currency, programme.timezone, npub)
+    form = Form(programme.currency, programme.timezone, npub, is_rehearsal=programme.is_rehearsal)
 
     async def profile_names(pubkeys: Sequence[str]) -> Mapping[str, str]:
         return await outside.messenger.profile_names(pubkeys)

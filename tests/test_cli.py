@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ from dca_bot.core.cash_out import Amounts, CashOut, Decision, Reason, Verdict
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow, public_id
 from dca_bot.core.ports import Copy
 from dca_bot.demo.relay import local_relay
+from dca_bot.errors import LedgerError
 from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.distributions import cash_outs, flow_mode, readings
 from dca_bot.ledger.payouts import leases
@@ -90,6 +92,13 @@ def write_config(folder, *, relay="ws://127.0.0.1:9", url="http://127.0.0.1:9", 
     text = CONFIG.format(**{name: json.dumps(value) for name, value in values.items()})
     (folder / "config.toml").write_text(text, encoding="utf-8")
     write_secret(folder / "bot.nsec", generate().nsec())
+
+
+def set_rehearsal(folder, *, is_wanted):
+    """Write `bot.rehearsal` into the configuration."""
+    path = folder / "config.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"[bot]\nrehearsal = {str(is_wanted).lower()}\n{text}", encoding="utf-8")
 
 
 # Exit statuses
@@ -295,6 +304,60 @@ def test_run_keeps_a_copy_of_an_earlier_ledger_before_it_migrates_it(tmp_path):
         with closing(sqlite3.connect(ledger)) as opened:
             versions += opened.execute("PRAGMA user_version").fetchone()
     assert versions == [2, VERSION]
+
+
+@pytest.mark.parametrize(
+    "words", [("check",), ("status",), ("audit",), ("export", "books"), ("run",)]
+)
+@pytest.mark.parametrize("is_rehearsals", [True, False])
+async def test_rehearsal_and_programme_never_use_the_others_ledger(tmp_path, words, is_rehearsals):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    async with ledger_of(tmp_path) as ledger:
+        keep = partial(bot_state.keep_kind, rehearsal=is_rehearsals, now=NOW)
+        await ledger.transact(keep)
+        await ledger.transact(share_out)
+    set_rehearsal(tmp_path, is_wanted=not is_rehearsals)
+    with closing(sqlite3.connect(tmp_path / "data" / "ledger.sqlite3")) as ledger:
+        before = list(ledger.iterdump())
+    done = await asyncio.to_thread(dca_bot, *words, folder=tmp_path)
+    assert done.returncode == 1
+    whose = "rehearsal's: nobody was paid" if is_rehearsals else "programme's, and bot.rehearsal is"
+    assert f"The ledger in bot.data_dir is a {whose}" in done.stdout + done.stderr
+    with closing(sqlite3.connect(tmp_path / "data" / "ledger.sqlite3")) as ledger:
+        assert list(ledger.iterdump()) == before
+
+
+def test_rehearsal_does_not_migrate_a_programmes_ledger(tmp_path):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    path = put_old_ledger("v2-64cd33b", tmp_path / "data")
+    set_rehearsal(tmp_path, is_wanted=True)
+    assert "is a programme's" in sentence(dca_bot("run", folder=tmp_path))
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute("PRAGMA user_version").fetchone() == (2,)
+    assert list(path.parent.glob("before-version-*")) == []
+
+
+async def test_status_audit_and_copy_of_a_rehearsal_say_and_keep_what_it_is(tmp_path):
+    write_config(tmp_path)
+    write_secret(tmp_path / "lnbits.key", "0" * 32)
+    async with ledger_of(tmp_path) as ledger:
+        await ledger.transact(partial(bot_state.keep_kind, rehearsal=True, now=NOW))
+        await ledger.transact(share_out)
+    set_rehearsal(tmp_path, is_wanted=True)
+    done = await asyncio.to_thread(dca_bot, "status", folder=tmp_path)
+    assert done.stdout.startswith("REHEARSAL: nothing is paid, and nobody but operators")
+    told = await asyncio.to_thread(dca_bot, "status", "--json", folder=tmp_path)
+    assert json.loads(told.stdout)["rehearsal"] is True
+    # LNbits is out of reach: an audit doesn't ask, as there are no payments to compare.
+    audit = await asyncio.to_thread(dca_bot, "audit", folder=tmp_path)
+    assert (audit.returncode, audit.stderr) == (0, "")
+    copy_ledger(tmp_path / "data", tmp_path / "copy.sqlite3")
+    with closing(sqlite3.connect(tmp_path / "copy.sqlite3")) as copy:
+        copy.row_factory = sqlite3.Row
+        with pytest.raises(LedgerError, match="is a rehearsal's"):
+            bot_state.check_kind(copy, rehearsal=False)
 
 
 async def test_status_and_audit_work_beside_a_running_bot(folder):

@@ -298,6 +298,17 @@ CASES = [
 ]
 MORE = [
     (
+        "bot.rehearsal",
+        True,
+        lambda w: (
+            w.programme.is_rehearsal,
+            w.wallet._api._reads_only,
+            list(w.jobs.payments),
+            build_messenger(w.config, w.key, None)._announcement is None,
+        ),
+        (True, True, ["rehearsal"], True),
+    ),
+    (
         "nostr.command_manifest",
         "nip-cd",
         lambda w: (w.presence.manifest, bool(w.presence.commands)),
@@ -364,8 +375,8 @@ async def test_every_job_has_the_programme(tmp_path):
         jobs, programme = bot.jobs, bot.programme
     for job in (jobs.ingest, jobs.fixed_mode, jobs.outbox, jobs.digests, jobs.daily_summary):
         assert job.programme is programme
-    assert jobs.payout_worker.context.programme is programme
-    assert jobs.payout_worker.context.funds.programme is programme
+    assert jobs.payments["payouts"].context.programme is programme
+    assert jobs.payments["payouts"].context.funds.programme is programme
 
 
 def test_table_has_every_key_there_is():

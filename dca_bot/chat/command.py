@@ -136,6 +136,7 @@ class Command(Generic[Seen]):
     `texts`: the catalogue's name of the command's texts, where the other role has the same words.
     `attach` makes a file for a client who wants files, beside an answer; None for nothing to show.
     `then` sets signals after the transaction. `acts_outside`: the look changes something outside the ledger.
+    `leaves`: the command is for a payment, an invoice or a message to clients; a rehearsal refuses it.
     """
 
     words: tuple[str, ...]
@@ -150,6 +151,7 @@ class Command(Generic[Seen]):
     attach: Attach | None = None
     then: Callable[[Services], None] | None = None
     acts_outside: bool = False
+    leaves: bool = False
     always_looks: bool = False
     texts: str = ""
 

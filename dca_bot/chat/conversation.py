@@ -31,7 +31,7 @@ from dca_bot.errors import LnbitsRefused, LnbitsUnavailable, place_of
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import Texts
-from dca_bot.messages.say import CommandRefused, Say
+from dca_bot.messages.say import CommandRefused, Say, Typed
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Conversation:
         sender = await services.database.read(self._sender_of(message))
         if sender is None:
             return
+        if self._programme.is_rehearsal and sender.role is not Role.OPERATOR:
+            return  # A rehearsal writes to operators alone.
         if sender.role is Role.STRANGER:
             await self._answer_stranger(message, sender, now)
             return
@@ -113,6 +115,8 @@ class Conversation:
     async def _look(self, invocation: Invocation, services: Services, *, is_late: bool) -> Step:
         """Run a command's look; a late message's look isn't needed for a change, which is refused anyway."""
         command, args = invocation.command, invocation.args
+        if command.leaves and self._programme.is_rehearsal:
+            return Step(None, refusal=Say("rehearsal.refused", command=Typed(command.name)))
         if command.look is None or not command.needs_look(args):
             return Step(invocation)
         if is_late and invocation.is_change:

@@ -21,5 +21,6 @@ def make_copy(config_path: Path, target: Path) -> None:
 def make_export(config_path: Path, folder: Path) -> int:
     """Write the ledger's tables into a new folder and return how many there are; raise LedgerError."""
     config = load_config(config_path)
-    form = Form(config.bot.currency, ZoneInfo(config.bot.timezone), npub)
+    zone = ZoneInfo(config.bot.timezone)
+    form = Form(config.bot.currency, zone, npub, is_rehearsal=config.bot.rehearsal)
     return len(export_ledger(config.path(config.bot.data_dir), folder, form))

@@ -60,7 +60,8 @@ class _Result:
 async def run_checks(config_path: Path) -> bool:
     """Print a line for each step; return whether all steps succeeded. Nothing is changed anywhere."""
     config = load_config(config_path)
-    say(f"✓ {config_path} is complete")
+    what = ", for a rehearsal: nothing is paid" if config.bot.rehearsal else ""
+    say(f"✓ {config_path} is complete{what}")
     return await take_all(_steps(config), config)
 
 
@@ -145,6 +146,7 @@ async def _ledger_note(config: Config, data_dir: Path) -> str:
         operators = programme_of(config).operators
 
     def look(tx: Tx) -> list[str]:
+        bot_state.check_kind(tx, rehearsal=config.bot.rehearsal)
         bot_state.check_currency(tx, config.bot.currency)
         return client_names.names_of(tx, operators)
 
@@ -217,7 +219,12 @@ async def _check_lnbits(config: Config, *, ledger: asyncio.Lock) -> str:
 
 
 async def _lease_note(config: Config, wallet: LnbitsWallet, ledger: asyncio.Lock) -> str:
-    """Report a bot that has paid from the source wallet since this ledger's last payment; empty if none."""
+    """Report a bot that has paid from the source wallet since this ledger's last payment; empty if none.
+
+    A rehearsal pays nothing, and may run beside a bot that pays.
+    """
+    if config.bot.rehearsal:
+        return ""
     data_dir = config.path(config.bot.data_dir)
     try:
         async with ledger, reading_database(data_dir, traceless=True) as database:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,8 @@ from dca_bot.messages import describe
 from dca_bot.messages.render import FALLBACK, load_texts
 from dca_bot.outside import build_wallet, programme_of
 
+_REHEARSAL = "REHEARSAL: nothing is paid, and nobody but operators is told anything."
+
 
 async def read_status(config: Config) -> dict[str, Any]:
     """Return the values of `status` by name, as `--json` prints them; raise LedgerError."""
@@ -50,14 +53,17 @@ def render_status(values: dict[str, Any], config: Config) -> str:
         f"{label} {cash or 'not counted yet'}" for label, cash in values["machines_cash"].items()
     )
     uncovered = values["uncovered"] or "not known before each machine was counted"
+    rehearsed = [_REHEARSAL] if values["rehearsal"] else []
+    owed = "Would have been paid in the last 24 hours" if rehearsed else "To be paid"
     lines = [
+        *rehearsed,
         _paying(values),
         f"Lamassu last read: {at('last_poll_at')}"
         if values["last_poll_at"]
         else "Lamassu was not read yet.",
         *_age(values, zone),
         f"Clients: {values['clients']}, with balances of {values['balances']} in all",
-        f"To be paid: {sat_text(values['owed_sat'])}, payouts: {values['open_payouts']}"
+        f"{owed}: {sat_text(values['owed_sat'])}, payouts: {values['open_payouts']}"
         + (f" ({states})" if states else ""),
         *_not_counted(values),
         f"Paid so far: {sat_text(values['paid_sat'])}",
@@ -124,7 +130,7 @@ def _paying(values: dict[str, Any]) -> str:
 class AuditReport:
     """What `audit` shows: `values` for programs, with findings as codes, and findings in English for people.
 
-    `values["payments"]` is None if LNbits could not be asked; `unasked` is the reason then.
+    `values["payments"]` is None if LNbits could not be asked, and for a rehearsal; `unasked` is the reason.
     """
 
     values: dict[str, Any]
@@ -139,8 +145,11 @@ async def run_audit(config: Config) -> AuditReport:
         reading_database(config.path(config.bot.data_dir)) as database,
         build_wallet(config, os.environ) as wallet,
     ):
+        await database.read(partial(bot_state.check_kind, rehearsal=config.bot.rehearsal))
         result = await database.read(audit_ledger)
-        payments, why = await _audit_payments(database, wallet)
+        payments, why = None, ""
+        if not config.bot.rehearsal:  # a rehearsal has no payments to compare
+            payments, why = await _audit_payments(database, wallet)
     findings = (*result.findings, *(payments.findings if payments else ()))
     notes = payments.notes if payments else ()
     values = {
@@ -172,6 +181,7 @@ async def _audit_payments(
 
 def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     currency, limits = config.bot.currency, config.limits
+    bot_state.check_kind(tx, rehearsal=config.bot.rehearsal)
     bot_state.check_currency(tx, currency)
     totals = accounts.totals(tx)
     ceilings = Ceilings(limits.payout_max_sat, limits.day_max_sat)
@@ -179,6 +189,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     uncovered = machine_cash.uncovered_minor(tx)
     dispute = leases.open_dispute(tx)
     return {
+        "rehearsal": config.bot.rehearsal,
         "paused": bot_state.paused(tx),
         "disputed": None if dispute is None else str(dispute.reason),
         "lease_refused": bot_state.get(tx, bot_state.LEASE_REFUSED),

@@ -38,7 +38,8 @@ class FixedModeRules:
 class Programme:
     """The configured rules; `operators` are public keys in hex.
 
-    `sends_files`: there is a file server. `draws_charts`: charts are among the files.
+    `sends_files`: there is a file server. `draws_charts`: charts are among the files. `is_rehearsal`: nothing
+    is paid, and nobody but operators is written to.
     """
 
     currency: str
@@ -58,6 +59,7 @@ class Programme:
     summary_time: time
     sends_files: bool = False
     draws_charts: bool = False
+    is_rehearsal: bool = False
 
     @property
     def flow(self) -> FlowModeRules:

@@ -47,6 +47,7 @@ class Guarded(StrEnum):
     VERIFY = "verify"
     FILE = "file"
     HEALTH = "health"
+    REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """LNbits' HTTP API: each request brings one checked answer or one clear error.
 
 The invariant: keys travel in the X-Api-Key header only, no request is sent twice, no redirect is
-followed, and an answer can't pass for another request's answer.
+followed, and an answer can't pass for another request's answer. With `reads_only` nothing but GET leaves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class LnbitsApi:
-    """An HTTP client for the LNbits at `url`, used as written, without proxies."""
+    """An HTTP client for the LNbits at `url`, used as written, without proxies.
 
-    def __init__(self, url: str) -> None:
+    `reads_only`: every request that could change something at LNbits is refused before it leaves.
+    """
+
+    def __init__(self, url: str, *, reads_only: bool = False) -> None:
+        self._reads_only = reads_only
         # A connection is used once: the rest of an answer that comes twice would pass for the next answer.
         self._http = httpx.AsyncClient(
             base_url=url,
@@ -61,7 +65,16 @@ class LnbitsApi:
         return await self._send(request)
 
     async def post(self, path: str, body: Mapping[str, Any], *, key: str = "") -> Reply:
-        """Have LNbits act; raise LnbitsUnavailable if no answer came, though LNbits may have acted."""
+        """Have LNbits act; raise LnbitsUnavailable if no answer came, though LNbits may have acted.
+
+        Raise LnbitsRefused with `reads_only`: nothing has left then.
+        """
+        if self._reads_only:
+            raise LnbitsRefused(
+                "This is a rehearsal: nothing is asked of LNbits but to tell what it has.",
+                fault=LnbitsFault.REHEARSAL,
+                status=0,
+            )
         request = self._http.build_request("POST", path, headers=_headers(key), json=body)
         return await self._send(request)
 

@@ -61,15 +61,21 @@ _GREETING_LIMIT_S = 15
 class LnbitsWallet:
     """The source wallet of `admin_key` at the LNbits of `url`; fulfils `core.ports.Wallet`.
 
-    `network`: the currency that invoices must name (`bc`). Every method but `pay` raises
-    LnbitsUnavailable for no clear answer, and LnbitsRefused if LNbits refuses the source wallet's
-    key.
+    `network`: the currency that invoices must name (`bc`). `reads_only`: nothing is paid, invoiced or
+    decoded; such a method raises LnbitsRefused. Every method but `pay` raises LnbitsUnavailable for no clear
+    answer, and LnbitsRefused if LNbits refuses the source wallet's key.
     """
 
     def __init__(
-        self, url: str, *, admin_key: str, network: str = "bc", page_rows: int = PAGE_ROWS
+        self,
+        url: str,
+        *,
+        admin_key: str,
+        network: str = "bc",
+        page_rows: int = PAGE_ROWS,
+        reads_only: bool = False,
     ) -> None:
-        self._api = LnbitsApi(url)
+        self._api = LnbitsApi(url, reads_only=reads_only)
         self._admin_key = admin_key
         self._page_rows = page_rows
         self._payments = Payments(self._api, admin_key, page_rows)

@@ -17,7 +17,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, obstacles
 from dca_bot.messages.lamassu_state import age_lines, lost_parts
-from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
+from dca_bot.messages.owed import need_of, not_counted, rehearsed, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say
 from dca_bot.messages.surroundings import Surroundings
@@ -43,13 +43,15 @@ def daily_summary(
     return Say(
         "lines",
         lines=(
+            rehearsed(programme),
             Say("summary.heading", since=Moment(since)),
             Say("status.paused") if bot_state.paused(tx) else NOTHING,
             *needs_you(to_do(tx, programme, found, need, now)),
             _polls(tx),
             *age_lines(tx, now),
-            *_done(tx, since, now),
-            to_be_paid(need),
+            *shared_out(tx, since, now),
+            NOTHING if programme.is_rehearsal else _paid(tx, since),
+            to_be_paid(programme, need),
             *not_counted(tx, need),
             Say("summary.stuck", n=stuck) if stuck else NOTHING,
             Say("status.holds", n=holds.open_count(tx)),
@@ -80,19 +82,23 @@ def _polls(tx: Tx) -> Say:
     return Say("summary.polls", n=count, at=Moment(at))
 
 
-def _done(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
+def shared_out(tx: Tx, since: datetime, now: datetime) -> Sequence[Say]:
+    """Say what was shared out since an instant, and whom it passed by for want of a wallet."""
     flow, fixed = (summary.shared_out(tx, kind, since, now=now) for kind in (FLOW, FIXED))
-    paid = summary.paid(tx, since)
-    # Rounded up: fees are the operator's loss.
-    fees = Sat(sat_ceil(paid.fee_msat))
     return (
         Say("summary.flow", n=flow.count, fiat=Fiat(flow.minor), sats=Sat(flow.sat)),
         Say("summary.fixed", n=fixed.count, fiat=Fiat(fixed.minor), sats=Sat(fixed.sat))
         if fixed.count
         else NOTHING,
         _missed(tx, since),
-        Say("summary.paid", n=paid.count, sats=Sat(paid.sat), fees=fees),
     )
+
+
+def _paid(tx: Tx, since: datetime) -> Say:
+    paid = summary.paid(tx, since)
+    # Rounded up: fees are the operator's loss.
+    fees = Sat(sat_ceil(paid.fee_msat))
+    return Say("summary.paid", n=paid.count, sats=Sat(paid.sat), fees=fees)
 
 
 def _low(people: Sequence[Client]) -> Say:

@@ -15,19 +15,25 @@ def need_of(tx: Tx, programme: Programme, now: datetime) -> Need:
     return payout_need.need(tx, programme.ceilings, now=now)
 
 
-def to_be_paid(need: Need) -> Say:
-    """Say the sats that the bot is going to pay."""
-    return Say("status.owed", sats=Sat(need.amount_sat), n=need.count)
+def to_be_paid(programme: Programme, need: Need) -> Say:
+    """Say the sats that the bot is going to pay, or would have paid in the last 24 hours of a rehearsal."""
+    key = "rehearsal.owed" if programme.is_rehearsal else "status.owed"
+    return Say(key, sats=Sat(need.amount_sat), n=need.count)
+
+
+def rehearsed(programme: Programme) -> Say:
+    """Say that nothing is paid, if this is a rehearsal."""
+    return Say("rehearsal.state") if programme.is_rehearsal else NOTHING
 
 
 def not_counted(tx: Tx, need: Need) -> tuple[Say, ...]:
     """Say the sats beside `to_be_paid`: sent, above a ceiling, without a wallet, held, too small."""
     return (
-        _part("funds.under_way", payout_need.under_way(tx)),
-        _part("funds.above_ceiling", need.above_ceiling),
-        _part("funds.homeless", need.homeless),
-        _part("funds.held", payout_need.held(tx)),
-        _part("funds.collecting", payout_need.collecting(tx)),
+        part("funds.under_way", payout_need.under_way(tx)),
+        part("funds.above_ceiling", need.above_ceiling),
+        part("funds.homeless", need.homeless),
+        part("funds.held", payout_need.held(tx)),
+        part("funds.collecting", payout_need.collecting(tx)),
     )
 
 
@@ -38,5 +44,6 @@ def source_balance(balance_msat: int | None) -> Say:
     return Say("status.balance", sats=Sat(sat_floor(balance_msat)))
 
 
-def _part(key: str, part: Part) -> Say:
-    return Say(key, sats=Sat(part.sat), n=part.count) if part.count else NOTHING
+def part(key: str, of: Part) -> Say:
+    """Say a number of payouts or shares by a key; NOTHING for none."""
+    return Say(key, sats=Sat(of.sat), n=of.count) if of.count else NOTHING

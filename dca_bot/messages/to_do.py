@@ -74,8 +74,11 @@ def _out_of_reach(tx: Tx, found: Surroundings, now: datetime) -> Iterator[Say]:
 
 
 def _funds(tx: Tx, programme: Programme, balance_msat: int | None, need: Need) -> Iterator[Say]:
-    """Say the lack of sats, or that the wallet is low, with the top-up that ends the trouble."""
-    if balance_msat is None:
+    """Say the lack of sats, or that the wallet is low, with the top-up that ends the trouble.
+
+    A rehearsal spends nothing: its report tells what would lack.
+    """
+    if balance_msat is None or programme.is_rehearsal:
         return
     purse = Purse(balance_msat, need.needed_msat)
     levels = Levels(programme.low_balance_sat, programme.top_up_to_sat)

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 from bolt11_invoices import AMOUNTLESS_INVOICE, invoice_of
 
+from dca_bot.core.lease import LeaseKind, LeaseRow
 from dca_bot.core.ports import PayAnswer
 from dca_bot.errors import DestinationRefused, LnbitsRefused, LnbitsUnavailable, Refusal
 from dca_bot.lnbits import api
@@ -287,3 +288,19 @@ async def test_cookies_of_lnbits_are_not_sent_back(web, wallet):
     await wallet.balance_msat()
     assert len(web.asked) == 2
     assert all("cookie" not in head.lower() for _, head in web.asked)
+
+
+async def test_wallet_that_only_reads_sends_nothing_that_could_act(web):
+    async with LnbitsWallet(web.url, admin_key=KEY, reads_only=True) as wallet:
+        for act in (
+            wallet.pay("lnbc1x", **MARKS),
+            wallet.top_up_invoice(amount_sat=1, memo="", expiry_s=60),
+            wallet.request_invoice(KEY, amount_sat=1, memo="", expiry_s=60, **MARKS),
+            wallet.write_lease(LeaseRow(1, "i", LeaseKind.CLAIM, "l", "b")),
+            wallet.decode("lnbc1x"),
+        ):
+            with pytest.raises((LnbitsRefused, DestinationRefused), match="This is a rehearsal"):
+                await act
+        assert web.asked == []
+        web.answer("/api/v1/wallet", {"id": "w", "name": "source", "balance": 5_000})
+        assert await wallet.balance_msat() == 5_000

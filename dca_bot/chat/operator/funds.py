@@ -87,7 +87,7 @@ def _funds_answer(tx: Tx, ctx: Context, _args: Args, found: _AtLnbits) -> Say:
         "lines",
         lines=(
             source_balance(found.balance_msat),
-            to_be_paid(need),
+            to_be_paid(ctx.programme, need),
             _reserve(need),
             *not_counted(tx, need),
             NOTHING if purse is None else _free(purse),
@@ -117,6 +117,7 @@ FUNDS_COMMANDS = (
         look=_look_top_up,
         answer=_top_up_answer,
         acts_outside=True,
+        leaves=True,
     ),
 )
 

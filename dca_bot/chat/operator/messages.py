@@ -81,7 +81,7 @@ def _read_text(text: str, _currency: str) -> str:
 
 _TEXT = Param("TEXT", _read_text, verbatim=True)
 MESSAGE_COMMANDS = (
-    Command(("reply",), (NAME, _TEXT), answer=_reply_answer),
+    Command(("reply",), (NAME, _TEXT), answer=_reply_answer, leaves=True),
     Command(
         ("message",),
         (NAME, _TEXT),
@@ -89,8 +89,9 @@ MESSAGE_COMMANDS = (
         plan=_message_plan,
         apply=_message_apply,
         code_when=lambda args: _who(args) in (ALL, LOW),
+        leaves=True,
     ),
-    Command(("broadcast",), (_TEXT,), plan=_broadcast_plan, apply=_broadcast_apply),
+    Command(("broadcast",), (_TEXT,), plan=_broadcast_plan, apply=_broadcast_apply, leaves=True),
 )
 
 

@@ -172,7 +172,14 @@ def paused_note(tx: Tx) -> Say:
 PAYOUT_COMMANDS = (
     Command(("payouts",), (PAGE,), answer=_list_answer),
     Command(("payouts", "stuck"), (PAGE,), answer=_stuck_answer),
-    Command(("payout", "retry"), (_ID,), look=_look_up, plan=_retry_plan, apply=_retry_apply),
+    Command(
+        ("payout", "retry"),
+        (_ID,),
+        look=_look_up,
+        plan=_retry_plan,
+        apply=_retry_apply,
+        leaves=True,
+    ),
     Command(("payout", "cancel"), (_ID,), look=_look_up, plan=_cancel_plan, apply=_cancel_apply),
 )
 

@@ -19,6 +19,7 @@ from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.lamassu_state import copy_age, lost_parts
+from dca_bot.messages.owed import rehearsed
 from dca_bot.messages.say import NOTHING, Moment, Say, refuse
 from dca_bot.messages.surroundings import Surroundings
 
@@ -27,7 +28,7 @@ _FINDINGS_SHOWN_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class _AuditFindings:
-    """The findings of `audit`; `payments` is None if LNbits did not answer."""
+    """The findings of `audit`; `payments` is None if LNbits did not answer, and for a rehearsal."""
 
     ledger: LedgerAudit
     payments: PaymentsAudit | None
@@ -39,7 +40,12 @@ async def look_around(services: Services, _args: Args) -> Surroundings:
 
 
 async def _look_audit(services: Services, _args: Args) -> _AuditFindings:
-    """Audit the ledger, and compare LNbits' payments with the ledger if LNbits answers."""
+    """Audit the ledger, and compare LNbits' payments with the ledger if LNbits answers.
+
+    A rehearsal has no payments to compare.
+    """
+    if await services.database.read(lambda tx: bot_state.get(tx, bot_state.REHEARSAL)):
+        return _AuditFindings(await services.audit_ledger(), None)
     try:
         await in_time(services, services.wallet.balance_msat())
         async with services.reading_database() as database:
@@ -177,7 +183,7 @@ def _needs_word(tx: Tx, ctx: Context) -> bool:
     return _is_paused_by_word(tx) and (clock.is_doubted(tx) or is_older)
 
 
-def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) -> Say:
+def _audit_answer(_tx: Tx, ctx: Context, _args: Args, found: _AuditFindings) -> Say:
     """Tell the findings of the audit."""
     ledger = found.ledger
     findings = (*ledger.findings, *(found.payments.findings if found.payments else ()))
@@ -189,6 +195,8 @@ def _audit_answer(_tx: Tx, _ctx: Context, _args: Args, found: _AuditFindings) ->
         payouts=ledger.payouts,
     )
     unasked = Say("audit.unasked") if found.payments is None else NOTHING
+    if ctx.programme.is_rehearsal:
+        unasked = rehearsed(ctx.programme)
     if not findings:
         return Say("lines", lines=(Say("audit.sound"), looked, unasked, *notes))
     shown = tuple(

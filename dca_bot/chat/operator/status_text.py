@@ -14,7 +14,7 @@ from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe, tasks
 from dca_bot.messages.lamassu_state import age_lines, lost_parts, part_state
-from dca_bot.messages.owed import need_of, not_counted, source_balance, to_be_paid
+from dca_bot.messages.owed import need_of, not_counted, rehearsed, source_balance, to_be_paid
 from dca_bot.messages.reach import not_reached
 from dca_bot.messages.say import NOTHING, Fiat, Moment, Sat, Say, Word
 from dca_bot.messages.surroundings import Surroundings
@@ -38,12 +38,13 @@ def short_status(tx: Tx, ctx: Context, found: Surroundings) -> Say:
         _starts_later(tx, ctx.now),
         _last_poll(tx),
         source_balance(found.balance_msat),
-        to_be_paid(need),
+        to_be_paid(ctx.programme, need),
         _cash(tx),
     )
     return Say(
         "status.short",
         head=(
+            rehearsed(ctx.programme),
             NOTHING if is_running else state,
             *(needs_you(things) if things or is_running else ()),
         ),
@@ -57,11 +58,11 @@ def full_status(tx: Tx, ctx: Context, found: Surroundings, number: int) -> Say:
     told = (
         *_troubles(tx, ctx, found, need),
         *_bot(tx, found, ctx.now),
-        *_money(tx, found, need),
+        *_money(tx, ctx, found, need),
     )
     lines = tuple(line for line in told if line != NOTHING)
     return describe.page(
-        programme_state(tx, ctx),
+        Say("lines", lines=(rehearsed(ctx.programme), programme_state(tx, ctx))),
         number,
         lambda *, limit, offset: lines[offset : offset + limit],
         lambda line: line,
@@ -126,11 +127,11 @@ def _bot(tx: Tx, found: Surroundings, now: datetime) -> tuple[Say, ...]:
     )
 
 
-def _money(tx: Tx, found: Surroundings, need: Need) -> tuple[Say, ...]:
+def _money(tx: Tx, ctx: Context, found: Surroundings, need: Need) -> tuple[Say, ...]:
     pending, pending_minor = deposits.pending_totals(tx)
     return (
         source_balance(found.balance_msat),
-        to_be_paid(need),
+        to_be_paid(ctx.programme, need),
         *not_counted(tx, need),
         *(
             Say("status.state", state=Word("payout", state), count=count)

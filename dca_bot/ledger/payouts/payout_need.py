@@ -15,6 +15,7 @@ from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID
 from dca_bot.ledger.payouts.queue import DAY
 from dca_bot.ledger.programme.clients import is_internal
+from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
 
@@ -48,7 +49,8 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
     A sent payout is off LNbits' balance already, unless the payout is known to lack funds. A payout that is
     held, in question with the operators, alerted, or out of attempts doesn't count. A payout that the
     destination refuses is tried again every few minutes, and counts. A pause changes nothing: all payouts
-    leave on `resume all`. The number of statements doesn't depend on the number of payouts.
+    leave on `resume all`. A rehearsal's payouts, which nobody sends, count for 24 hours. The number of
+    statements doesn't depend on the number of payouts.
     """
     since = now - DAY
     rows = tx.execute(
@@ -56,6 +58,7 @@ def need(tx: Tx, ceilings: Ceilings, *, now: datetime) -> Need:
         f" payout.state IN ({_CHECKED}) AS is_checked, waiting NOT IN ('', :funds) AS is_aside,"
         " iif(submitted_at > :since, amount_sat, 0) AS counted_sat"
         f" FROM open_payout AS payout JOIN client ON client.id = client_id WHERE {_UNPAID}"
+        f" AND (try_at > :since OR kind IS NULL OR NOT {bot_state.IS_REHEARSAL})"
         " ORDER BY payout.due_at, payout.id",
         {"funds": Waiting.FUNDS, "since": micros(since)},
     ).fetchall()

@@ -47,11 +47,12 @@ _Write = Callable[[Any], str]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How amounts, instants and public keys are written."""
+    """How amounts, instants and public keys are written; `is_rehearsal`: the kind of the ledger."""
 
     currency: str
     timezone: ZoneInfo
     npub: Callable[[str], str]
+    is_rehearsal: bool = False
 
 
 def export_ledger(
@@ -72,6 +73,7 @@ def export_ledger(
             tx.create_function("npub", 1, form.npub, deterministic=True)
             tx.execute("BEGIN")
             refuse_other_version(tx)
+            bot_state.check_kind(tx, rehearsal=form.is_rehearsal)
             bot_state.check_currency(tx, form.currency)
             return _write_all(tx, folder, form)
     except BlockingIOError:

@@ -11,6 +11,10 @@ from dca_bot.errors import LedgerError, LedgerFault
 
 CURRENCY = "currency"
 """The currency of all minor units in the ledger (ISO 4217)."""
+REHEARSAL = "rehearsal"
+"""When a rehearsal first started (ISO 8601): present in a rehearsal's ledger, for good, and in no other."""
+IS_REHEARSAL = f"EXISTS (SELECT 1 FROM fact WHERE name = '{REHEARSAL}')"
+"""SQL that tells whether the ledger is a rehearsal's."""
 START_AT = "start_at"
 """When the bot first started: ISO 8601."""
 START_USED = "start_used"
@@ -32,6 +36,8 @@ SUMMARY_DATE = "summary_date"
 """The local date of the operators' last daily summary (ISO 8601)."""
 SUMMARY_AT = "summary_at"
 """When the operators' last daily summary was written (ISO 8601): the next one counts from there."""
+REHEARSED_AT = "rehearsed_at"
+"""When a rehearsal's last report was written (ISO 8601): the next one counts from there."""
 LISTENED_AT = "listened_at"
 """When a relay was last connected (ISO 8601), by a bot before 0.4.0; the table `relay` has it since."""
 COPIED = "copied"
@@ -153,6 +159,33 @@ def keep_currency(tx: Tx, currency: str) -> None:
     put(tx, CURRENCY, currency)
 
 
+def check_kind(tx: Tx, *, rehearsal: bool) -> None:
+    """Raise LedgerError for a rehearsal on a programme's ledger, or a programme on a rehearsal's.
+
+    An empty ledger becomes the one or the other with the first start or import.
+    """
+    is_rehearsals = get(tx, REHEARSAL) is not None
+    if is_rehearsals and not rehearsal:
+        raise LedgerError(
+            "The ledger in bot.data_dir is a rehearsal's: nobody was paid what it says. Choose another"
+            ' bot.data_dir for the programme, like "data"; or write rehearsal = true again.',
+            LedgerFault.OTHER_KIND,
+        )
+    if rehearsal and not is_rehearsals and not tx.execute(_IS_EMPTY).fetchone()[0]:
+        raise LedgerError(
+            "The ledger in bot.data_dir is a programme's, and bot.rehearsal is true. Choose another"
+            ' bot.data_dir for the rehearsal, like "data-rehearsal"; or write rehearsal = false again.',
+            LedgerFault.OTHER_KIND,
+        )
+
+
+def keep_kind(tx: Tx, *, rehearsal: bool, now: datetime) -> None:
+    """Make an empty ledger a rehearsal's, for good, if so wanted; raise LedgerError as `check_kind` does."""
+    check_kind(tx, rehearsal=rehearsal)
+    if rehearsal and get(tx, REHEARSAL) is None:
+        put(tx, REHEARSAL, now.isoformat())
+
+
 def note_poll(tx: Tx, at: datetime) -> None:
     """Record that a poll has read Lamassu whole."""
     put(tx, LAST_POLL_AT, at.isoformat())
@@ -192,3 +225,8 @@ def paused(tx: Tx) -> bool:
 
 
 _PAUSED = " UNION ALL ".join(["SELECT 1 FROM fact WHERE name = ?"] * 3)
+_IS_EMPTY = (
+    f"SELECT NOT EXISTS (SELECT 1 FROM fact WHERE name = '{START_AT}')"
+    " AND NOT EXISTS (SELECT 1 FROM client) AND NOT EXISTS (SELECT 1 FROM cash_out)"
+)
+"""As the schema asks of a ledger that becomes a rehearsal's."""

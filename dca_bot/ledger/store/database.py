@@ -74,9 +74,13 @@ class Database:
         """
         return await self._run(Transaction(work, writes=False))
 
-    async def migrate(self, keep_copy: Callable[[int], None] | None = None) -> None:
-        """Bring the schema to this program's version; errors and `keep_copy` as for `migrate.migrate`."""
-        await self._connection.run(lambda tx: migrate(tx, keep_copy))
+    async def migrate(
+        self,
+        keep_copy: Callable[[int], None] | None = None,
+        refuse: Callable[[Tx], None] | None = None,
+    ) -> None:
+        """Bring the schema to this program's version; errors and arguments as for `migrate.migrate`."""
+        await self._connection.run(lambda tx: migrate(tx, keep_copy, refuse))
 
     async def aclose(self) -> None:
         """Wait for the transactions handed in before, close the file, release the lock."""
@@ -99,6 +103,7 @@ async def open_database(
     read_only: bool = False,
     traceless: bool = False,
     keep_copy: Callable[[int], None] | None = None,
+    refuse: Callable[[Tx], None] | None = None,
     connect: Connect = open_in_thread,
 ) -> Database:
     """Open the ledger in `data_dir`: make or migrate the file, and lock other bots out.
@@ -107,6 +112,7 @@ async def open_database(
     `traceless`: SQLite makes no file beside a ledger at rest. Only for a short look, because SQLite then
     takes for granted that no other program begins to write.
     `keep_copy`: called with the new version before a ledger of an earlier version is changed.
+    `refuse`: raises LedgerError for a ledger that is not to be changed at all.
     `connect`: opens the connection; a simulation hands in another way to run functions.
 
     Raise LedgerError if other users have access to the folder or a file, if another bot has the ledger
@@ -125,7 +131,7 @@ async def open_database(
         if read_only:
             await database.read(refuse_other_version)
         else:
-            await database.migrate(keep_copy)
+            await database.migrate(keep_copy, refuse)
     except sqlite3.DatabaseError as error:
         await database.aclose()
         raise _not_opened(data_dir, error) from error

@@ -35,13 +35,20 @@ _KEPT = re.compile(r"before-version-(\d+)(?:-(\d+))?\.sqlite3")
 _log = logging.getLogger(__name__)
 
 
-def migrate(tx: Tx, keep_copy: Callable[[int], None] | None = None) -> None:
+def migrate(
+    tx: Tx,
+    keep_copy: Callable[[int], None] | None = None,
+    refuse: Callable[[Tx], None] | None = None,
+) -> None:
     """Migrate a ledger; raise LedgerError if the tables don't belong to the ledger's version.
 
-    `keep_copy` is called with the new version, before any change to a filled ledger.
+    `keep_copy` is called with the new version, before any change to a filled ledger. `refuse` is called
+    before that, and raises LedgerError for a filled ledger that is not to be opened.
     """
     version = version_of(tx)
     refuse_newer(tx)
+    if version and refuse:
+        refuse(tx)
     is_as_noted = _is_as_noted(tx, version)
     broken = not is_as_noted and _needs_repair(tx, version)
     if version and keep_copy and (broken or version < VERSION):

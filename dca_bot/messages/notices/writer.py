@@ -38,8 +38,8 @@ class NoticeWriter:
         *,
         urgency: Urgency = Urgency.NOTICE,
     ) -> None:
-        """Write to a client; a recipient of commission reads no messages."""
-        if client.role is ClientRole.RECIPIENT:
+        """Write to a client; a recipient of commission reads no messages, and in a rehearsal nobody does."""
+        if client.role is ClientRole.RECIPIENT or self._programme.is_rehearsal:
             return
         self.written += 1
         text = self._texts.render(told, client.language, now=now)

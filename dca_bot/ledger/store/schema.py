@@ -91,8 +91,8 @@ MIGRATIONS = (
     ),
     Migration(
         "0010_home.sql",
-        "6192797f7071",
-        "9bbe89cc077dbbdd",
+        "f60b6670cb29",
+        "a7a2b6c55cc98d1f",
         "rehearsals' ledgers, and what was moved in from another program",
     ),
 )

@@ -18,7 +18,8 @@ CREATE TRIGGER rehearsal_takes_no_lease BEFORE INSERT ON lease
 WHEN EXISTS (SELECT 1 FROM fact WHERE name = 'rehearsal')
 BEGIN SELECT RAISE(ABORT, 'a rehearsal takes no lease'); END;
 CREATE TRIGGER rehearsal_writes_to_no_client BEFORE INSERT ON outbox
-WHEN EXISTS (SELECT 1 FROM fact WHERE name = 'rehearsal') AND EXISTS (SELECT 1 FROM client WHERE pubkey = NEW.recipient)
+WHEN EXISTS (SELECT 1 FROM fact WHERE name = 'rehearsal')
+  AND EXISTS (SELECT 1 FROM client WHERE pubkey = NEW.recipient AND state <> 'closed')
 BEGIN SELECT RAISE(ABORT, 'a rehearsal writes to operators only'); END;
 
 -- What was moved in from another program: each source once. Cash-outs that the source has shared out are never shared out here.

@@ -77,6 +77,7 @@ class Rehearsal:
         except (LnbitsUnavailable, LnbitsRefused) as error:
             failure = error
         is_reachable, now = failure is None, self.clock.now()
+        self.signals.stepped_at = now
         if self.signals.note(Part.LNBITS, reachable=is_reachable, now=now, failure=failure):
             _log.warning("LNbits reachable=%s detail=%s", is_reachable, failure or "")
         return balance_msat

@@ -62,7 +62,7 @@ class Signals:
     `rest_s`: the longest pause between two looks at an outside part, and at the alarms. `reconciled`: set
     once the ledger was compared with LNbits; nothing is distributed before. `leaving`: the ids of the outbox
     messages that are on their way to relays. `stepped_at`: when the payout worker last ended a step or a
-    round.
+    round, or a rehearsal a look.
     """
 
     rest_s: float = REST_S

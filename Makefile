@@ -17,6 +17,10 @@
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
+# make release   builds wheel and sdist twice, compares and tries them on each supported Python on the PATH, and puts them into dist
+# make sbom    lists what an installation consists of, with licences (CycloneDX), in sbom.cdx.json
+# make pip-audit   asks the index's database of vulnerabilities about the lock; fails where that can't be reached
+# make lock    writes deploy/requirements.txt anew, after dependencies or deploy/constraints.txt were changed
 # make python-versions   runs `make test` with each supported Python that is installed (.venv-3.13 and so on)
 # make lnbits-versions   runs the wallet tests against older versions of LNbits: half an hour
 
@@ -27,6 +31,8 @@ PYTHONS := $(or $(PYTHON),$(VERSIONS:%=python%) python3)
 LNBITS_PYTHONS := $(or $(LNBITS_PYTHON),$(PYTHON) $(LNBITS_VERSIONS:%=python%) python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+TOOLS := .venv-release
+RUNTIME := .venv-runtime
 LNBITS := .lnbits/bin/lnbits
 # Three times the cores that it is made for: much of a test on real parts is waiting.
 JOBS ?= 6
@@ -51,7 +57,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile release sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -137,6 +143,27 @@ $(NODE_APPS)/node_modules: $(NODE_APPS)/package.json
 hostile: setup
 	@$(BIN)/python tests/reach/hostile.py --seed $(SEED)
 
+release: $(TOOLS)/.complete sbom
+	@$(TOOLS)/bin/python deploy/release.py "$(VERSIONS)"
+
+sbom: $(TOOLS)/.complete $(RUNTIME)/.complete
+	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json $(RUNTIME)/bin/python
+
+pip-audit: $(TOOLS)/.complete
+	@$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r deploy/requirements.txt
+
+lock: $(TOOLS)/.complete
+	@$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c deploy/constraints.txt -o deploy/requirements.txt pyproject.toml
+
+$(TOOLS)/.complete: deploy/release-constraints.txt $(call unless_whole,$(TOOLS))
+	@$(ENVIRONMENT) $(TOOLS) "$(VERSIONS)" "$(PYTHONS)" PYTHON -c deploy/release-constraints.txt \
+		hatchling hatch-fancy-pypi-readme twine check-wheel-contents cyclonedx-bom pip-audit uv
+
+# What an operator installs, and nothing else.
+$(RUNTIME)/.complete: pyproject.toml deploy/constraints.txt $(call unless_whole,$(RUNTIME))
+	@$(ENVIRONMENT) $(RUNTIME) "$(VERSIONS)" "$(PYTHONS)" PYTHON -c deploy/constraints.txt .
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -154,4 +181,4 @@ lnbits-versions: setup
 	@$(BIN)/python tests/lnbits_versions.py
 
 clean:
-	rm -rf $(NODE_APPS)/node_modules .venv .venv-* .lnbits .lnbits-versions .mutation .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(NODE_APPS)/node_modules .venv .venv-* .lnbits .lnbits-versions .mutation .mypy_cache .ruff_cache .pytest_cache dist sbom.cdx.json

@@ -15,7 +15,7 @@ import typer
 from dca_bot import __version__
 from dca_bot.commands.console import close_stdout, complain, flush, say, settle_streams
 from dca_bot.errors import DcaBotError, in_words
-from dca_bot.program import CONFIG_DEFAULT
+from dca_bot.program import CONFIG_DEFAULT, extras
 
 app = typer.Typer(
     help="Shares the bitcoin of Lamassu cash-outs among savings clients, by encrypted Nostr messages.",
@@ -268,6 +268,8 @@ def version(json: AsJson = False) -> None:
         "ledger_version": VERSION,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "platform": platform.platform(),
+        "extras": extras(),
     }
     say(json_text.dumps(values) if json else __version__)
 

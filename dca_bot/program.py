@@ -1,11 +1,14 @@
-"""The command line that started this program, so that a text can name another command to paste."""
+"""The program as it was started, so that a text can name a command to paste, and as it was installed."""
 
 import shlex
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "dca-bot"
+_EXTRAS = {"alerts": "apprise", "charts": "matplotlib", "demo": "nostr_sdk"}
+"""The module that each optional extra of the package brings."""
 CONFIG_DEFAULT = Path("config.toml")
 
 
@@ -21,6 +24,11 @@ def command(*words: str | Path) -> str:
 def with_config(path: Path) -> tuple[str, ...]:
     """Return the words that name a configuration file; empty for the default file."""
     return () if path == CONFIG_DEFAULT else ("--config", str(path))
+
+
+def extras() -> list[str]:
+    """Return the names of the package's extras that are installed."""
+    return [name for name, module in _EXTRAS.items() if find_spec(module)]
 
 
 def _started_as(program: str) -> str:

@@ -28,7 +28,7 @@ def places(text):
 
 
 def exists(path, name):
-    from_root = path.startswith(("tests/", "dca_bot/", "docs/"))
+    from_root = path.startswith(("tests/", "dca_bot/", "docs/", "deploy/"))
     at = ROOT / path if from_root else ROOT / "dca_bot" / path
     if name in ("toml", "md", "sql", "txt"):
         return at.with_suffix(f".{name}").exists()

@@ -57,7 +57,7 @@ def test_unit_lets_the_bot_write_to_its_folder_but_not_to_its_own_program():
     unit = settings()
     assert unit["ProtectSystem"] == ["strict"]
     assert unit["ReadWritePaths"] == [FOLDER]
-    assert unit["ReadOnlyPaths"] == [f"-{FOLDER}/.venv -{FOLDER}/src"]
+    assert unit["ReadOnlyPaths"] == [f"-{FOLDER}/.venv -{FOLDER}/src -{FOLDER}/release"]
     assert unit["ProtectHome"] == ["read-only"]
 
 

@@ -393,6 +393,8 @@ def test_version_counts_and_is_told_in_one_place():
         "ledger_version": VERSION,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "platform": platform.platform(),
+        "extras": ["alerts", "charts", "demo"],
     }
     changelog = (EXAMPLE.parent / "CHANGELOG.md").read_text()
     assert f"## [{__version__}]" in changelog

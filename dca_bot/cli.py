@@ -35,12 +35,14 @@ _QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 
 @app.command()
 def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
-    """Ask a few questions, write a configuration and the bot's key, show its npub."""
+    """Ask a few questions, write configuration and keys, prepare Lamassu's server, and check all of it."""
     from dca_bot.commands.init import ask_and_write
 
+    # The questions' trials and the check say what is wrong; the journal's lines belong to `run`.
+    logging.disable()
     try:
         ask_and_write(config)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         complain("")
         raise DcaBotError(
             "The questions were not answered to the end, so nothing is written. Start again at a"

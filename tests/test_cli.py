@@ -539,7 +539,7 @@ BASICS = [OPERATOR, "wss://relay.example.com ws://127.0.0.1:7777", "https://lnbi
 
 
 def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alone(tmp_path):
-    done = answer_init(tmp_path, *BASICS, "a1" * 16, "gtq", "", "n", "exported")
+    done = answer_init(tmp_path, *BASICS, "a1" * 16, "gtq", "", "4", "exported")
     assert done.returncode == 0, done
     config = load_config(tmp_path / "config.toml")
     assert config.nostr.operators == (OPERATOR,)
@@ -561,15 +561,20 @@ def test_init_writes_a_configuration_that_loads_and_secrets_for_their_owner_alon
 
 @pytest.mark.parametrize(("typed", "language"), [("ES", "es"), ("", "en"), ("de\nes", "es")])
 def test_init_asks_for_the_language(tmp_path, typed, language):
-    done = answer_init(tmp_path, *BASICS, "", "", "", "n", "", typed)
+    done = answer_init(tmp_path, *BASICS, "", "", "", "4", "", typed)
     assert done.returncode == 0, done
     assert load_config(tmp_path / "config.toml").bot.language == language
 
 
+def test_init_begins_with_a_rehearsal_if_asked_to(tmp_path):
+    done = answer_init(tmp_path, *BASICS, "", "", "", "4", "", "", "y")
+    assert done.returncode == 0, done
+    bot = load_config(tmp_path / "config.toml").bot
+    assert (bot.rehearsal, str(bot.data_dir)) == (True, "data-rehearsal")
+
+
 def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
-    done = answer_init(
-        tmp_path, *BASICS, "", "", "", "y", "lamassu.example.com", "2222", "reader", ""
-    )
+    done = answer_init(tmp_path, *BASICS, "", "", "", "1", "lamassu.example.com", "2222", "reader")
     assert done.returncode == 0, done
     ssh = load_config(tmp_path / "config.toml").lamassu.ssh
     assert (ssh.host, ssh.port, ssh.username) == ("lamassu.example.com", 2222, "reader")
@@ -578,38 +583,40 @@ def test_init_asks_for_ssh_and_lets_the_wallet_key_wait(tmp_path):
     assert "chmod 600" in done.stdout
 
 
-@pytest.mark.parametrize("password", ["", "the role's password"])
-def test_init_asks_for_the_database_and_hides_its_password(tmp_path, password):
-    way = ["y", "lamassu.example.com", "", "", "y", "lamassu_copy", "reader", password]
+def test_init_asks_for_the_database_and_hides_its_password(tmp_path):
+    password = "the role's password"
+    way = ["2", "lamassu.example.com", "", "", "lamassu_copy", "reader", password]
     done = answer_init(tmp_path, *BASICS, "", "", "", *way)
     assert done.returncode == 0, done
     lamassu = load_config(tmp_path / "config.toml").lamassu
     assert (lamassu.source, lamassu.ssh.host) == ("postgres", "lamassu.example.com")
     assert (lamassu.postgres.database, lamassu.postgres.user) == ("lamassu_copy", "reader")
     secret = tmp_path / "lamassu.pgpass"
-    assert secret.exists() == bool(password)
-    if password:
-        assert secret.read_text() == f"{password}\n"
-        assert secret.stat().st_mode & 0o777 == 0o600
-        assert password not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text()
+    assert secret.read_text() == f"{password}\n"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    script = (tmp_path / "lamassu-setup.sh").read_text()
+    assert (
+        password not in done.stdout + done.stderr + (tmp_path / "config.toml").read_text() + script
+    )
+    assert ("PASSWORD" in script, 'TO "reader"' in script) == (False, True)
 
 
 def test_init_takes_an_nprofile_whose_relays_count_from_then_on(tmp_path):
     address = nprofile(generate().public_key, ["wss://hint.example"])
-    done = answer_init(tmp_path, f"nostr:{address}", *BASICS[1:], "", "", "", "n", "")
+    done = answer_init(tmp_path, f"nostr:{address}", *BASICS[1:], "", "", "", "4", "")
     assert done.returncode == 0, done
     (entry,) = load_config(tmp_path / "config.toml").nostr.operators
     assert operator_hints([entry]) == {parse_public_key(address): ("wss://hint.example",)}
 
 
 def test_init_asks_again_for_an_npub_that_is_none(tmp_path):
-    done = answer_init(tmp_path, "npub1nonsense", *BASICS, "", "", "", "n", "")
+    done = answer_init(tmp_path, "npub1nonsense", *BASICS, "", "", "", "4", "")
     assert done.returncode == 0, done
     assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
 
 
 def test_init_says_why_it_asks_again_for_what_was_left_empty(tmp_path):
-    way = ["", "", "", "y", "", "lamassu.example.com", "", "", ""]
+    way = ["", "", "", "1", "", "lamassu.example.com", "", "", ""]
     done = answer_init(tmp_path, "", *BASICS, *way)
     assert done.returncode == 0, done
     said = done.stdout + done.stderr
@@ -619,24 +626,24 @@ def test_init_says_why_it_asks_again_for_what_was_left_empty(tmp_path):
 
 def test_init_takes_no_operator_in_hex_which_may_be_a_secret_key(tmp_path):
     in_hex = generate().public_key
-    done = answer_init(tmp_path, in_hex, *BASICS, "a1" * 16, "gtq", "", "n", "exported")
+    done = answer_init(tmp_path, in_hex, *BASICS, "a1" * 16, "gtq", "", "4", "exported")
     assert done.returncode == 0, done
     assert "In hex a secret key looks like a public one" in done.stdout
     assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
 
 
 def test_init_refuses_the_npub_of_the_example_at_once(tmp_path):
-    done = answer_init(tmp_path, EXAMPLE_NPUB, *BASICS, "", "", "", "n", "")
+    done = answer_init(tmp_path, EXAMPLE_NPUB, *BASICS, "", "", "", "4", "")
     assert done.returncode == 0, done
     assert "the example's npub, which is nobody's" in done.stdout + done.stderr
-    assert "Is Lamassu reached over SSH?" in done.stdout
+    assert "How is Lamassu read?" in done.stdout
     assert load_config(tmp_path / "config.toml").nostr.operators == (OPERATOR,)
 
 
 def test_init_uses_the_key_of_the_environment_and_refuses_it_as_the_operators(tmp_path):
     bot = generate()
     done = answer_init(
-        tmp_path, bot.npub, *BASICS, "", "", "", "n", "", DCA_BOT_NOSTR_KEY=bot.nsec()
+        tmp_path, bot.npub, *BASICS, "", "", "", "4", "", DCA_BOT_NOSTR_KEY=bot.nsec()
     )
     assert done.returncode == 0, done
     assert "the bot's own npub; yours is needed" in done.stdout + done.stderr
@@ -646,20 +653,33 @@ def test_init_uses_the_key_of_the_environment_and_refuses_it_as_the_operators(tm
     assert bot.nsec() not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
-def test_init_overwrites_nothing(tmp_path, name):
-    (tmp_path / name).write_text("mine")
-    said = sentence(answer_init(tmp_path, *BASICS, "", "", "", "n", ""))
-    assert said.startswith(f"{name} is there already")
-    assert ("chat --new --key bot.nsec" in said) is (name == "config.toml")
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_text() == "mine"
+def test_init_overwrites_no_configuration_and_says_how_to_go_on(tmp_path):
+    (tmp_path / "config.toml").write_text("mine")
+    said = sentence(answer_init(tmp_path, *BASICS, "", "", "", "4", ""))
+    assert said.startswith(
+        "config.toml is there already; to try it: dca-bot check. To answer anew,"
+    )
+    assert "chat --new --key bot.nsec" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert (tmp_path / "config.toml").read_text() == "mine"
 
 
-def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
-    write_secret(tmp_path / "lnbits.key", "mine")
-    assert answer_init(tmp_path, *BASICS, "0" * 32, "", "", "n", "").returncode == 0
-    assert (tmp_path / "lnbits.key").read_text() == "mine\n"
+def test_init_uses_keys_of_an_earlier_init_again(tmp_path):
+    bot = generate()
+    kept = {"bot.nsec": bot.nsec(), "lnbits.key": "a1" * 16, "lamassu.pgpass": "mine"}
+    for name, secret in kept.items():
+        write_secret(tmp_path / name, secret)
+    done = answer_init(tmp_path, *BASICS, "", "", "3", "", "", "", "")
+    assert done.returncode == 0, done
+    assert f"bot.nsec is there and is used: the bot is {bot.npub}" in done.stdout
+    assert {name: (tmp_path / name).read_text().strip() for name in kept} == kept
+    assert not any(secret in done.stdout + done.stderr for secret in kept.values())
+
+
+def test_init_refuses_a_key_of_another_kind_at_once(tmp_path):
+    write_secret(tmp_path / "bot.nsec", OPERATOR)
+    said = sentence(answer_init(tmp_path, *BASICS, "", "", "", "4", ""))
+    assert said == "bot.nsec: This is a public key (npub); the secret key (nsec) is needed here.\n"
 
 
 @pytest.mark.parametrize(
@@ -676,7 +696,7 @@ def test_init_keeps_a_wallet_key_that_is_there(tmp_path):
     ],
 )
 def test_init_asks_again_for_what_would_not_load(tmp_path, place, broken):
-    answers = [*BASICS, "", "", "", "y", "lamassu.example.com", "", "", ""]
+    answers = [*BASICS, "", "", "", "1", "lamassu.example.com", "", "", ""]
     answers.insert(place, broken)
     done = answer_init(tmp_path, *answers)
     assert done.returncode == 0, done

@@ -15,11 +15,9 @@ LIMIT_S = 60
 class Typist:
     """Types at a program's terminal; what it shows gathers in `shown`."""
 
-    def __init__(self, command, environment=None, cwd=None):
+    def __init__(self, command, environment=None, cwd=None, *, start=None):
         self.near, far = pty.openpty()
-        self.process = subprocess.Popen(
-            command, stdin=far, stdout=far, stderr=far, env=environment, cwd=cwd
-        )
+        self.process = (start or _start)(command, environment, cwd, far)
         os.close(far)
         self.shown = ""
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -49,3 +47,7 @@ class Typist:
             self.process.wait()
         self.reader.join(5)
         os.close(self.near)
+
+
+def _start(command, environment, cwd, far):
+    return subprocess.Popen(command, stdin=far, stdout=far, stderr=far, env=environment, cwd=cwd)

@@ -10,6 +10,7 @@ from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.errors import DcaBotError
 from dca_bot.messages import describe
 from dca_bot.messages.render import FALLBACK, Texts, load_texts
+from dca_bot.nostr.keys import SecretKey
 from dca_bot.nostr.relays.relay_probe import RelayProbe, RelayProber
 from dca_bot.outside import bot_key, programme_of
 from dca_bot.system_clock import SystemClock
@@ -55,8 +56,15 @@ async def check_relays(config: Config, *, limit_s: float = 20) -> str:
 
     Raise DcaBotError if one of the bot's relays can't be read, and ConfigError for an unusable key.
     """
-    key, random = bot_key(config, os.environ), secrets.SystemRandom()
-    prober = RelayProber(key, SystemClock(), random, limit_s)
+    return await try_relays(config, bot_key(config, os.environ), limit_s=limit_s)
+
+
+async def try_relays(config: Config, key: SecretKey, *, limit_s: float = 20) -> str:
+    """Try each relay with a key, and return the findings.
+
+    Raise DcaBotError if one of the bot's relays can't be read, and ConfigError for an unknown language.
+    """
+    prober = RelayProber(key, SystemClock(), secrets.SystemRandom(), limit_s)
     texts = load_texts(programme_of(config))
     own, discovery = await asyncio.gather(
         _try_each(prober.try_inbox, config.nostr.relays),

@@ -3,6 +3,7 @@
 The invariant: only the configured key logs in, and only to a server with a known key.
 """
 
+import asyncio
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,14 @@ from dca_bot.errors import FileRefused, SourceUnavailable, in_words
 from dca_bot.faults import SourceFault
 from dca_bot.files.rights import open_to_read, refuse_unfit_file
 
+_COMMENT = "dca-bot"
 _KEEPALIVE_S = 15
+_HOST_KEY_KINDS = {
+    "ED25519": ("ssh-ed25519",),
+    "ECDSA": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    "RSA": ("rsa-sha2-512", "rsa-sha2-256"),
+}
+"""The algorithms of each kind of host key: a server shows one key for each connection."""
 _HEAD_BYTES = 64
 _PUBLIC = (b"ssh-", b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-", b"---- BEGIN SSH2 PUBLIC KEY")
 _PUTTY = b"PuTTY-User-Key-File"
@@ -34,6 +42,57 @@ class SshServer:
     def address(self) -> str:
         """Return host and port for messages."""
         return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A server's host key: the line for known_hosts, and the fingerprint as ssh-keygen shows it."""
+
+    line: str
+    fingerprint: str
+
+
+async def host_keys(server: SshServer, *, limit_s: float) -> list[HostKey]:
+    """Ask a server for its host key of each kind, without a login; raise SourceUnavailable."""
+    found: list[HostKey] = []
+    failure: Exception | None = None
+    for kind, algorithms in _HOST_KEY_KINDS.items():
+        try:
+            async with asyncio.timeout(limit_s):
+                key = await asyncssh.get_server_host_key(
+                    server.host, server.port, server_host_key_algs=algorithms, config=None
+                )
+        except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost) as error:
+            # The server has no key of the kind; whichever end sees so first hangs up.
+            failure = error
+        except (asyncssh.Error, ValueError, OSError) as error:
+            raise _refusal(error, server, limit_s) from error
+        else:
+            assert key is not None
+            found.append(_host_key(server, kind, key))
+    if failure is not None and not found:
+        raise _refusal(failure, server, limit_s) from failure
+    return found
+
+
+def make_key() -> tuple[str, str]:
+    """Make a key without a passphrase; return the private half and the public line, in OpenSSH's form."""
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=_COMMENT)
+    return key.export_private_key().decode().strip(), _public_line(key)
+
+
+def public_key_of(path: Path) -> str:
+    """Return the public line of a private key's file; raise SourceUnavailable for an unusable key."""
+    try:
+        return _public_line(asyncssh.read_private_key(path))
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        said = _unusable_key(path, in_words(error))
+        raise SourceUnavailable(said, fault=SourceFault.KEY_UNUSABLE, path=str(path)) from error
+
+
+def is_noted(server: SshServer) -> bool:
+    """Tell whether known_hosts has keys of a server, right or wrong."""
+    return bool(_noted(server))
 
 
 async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:
@@ -62,6 +121,18 @@ def keyscan(server: SshServer) -> str:
     """Write the command that prints a server's keys in the form of known_hosts."""
     port = [] if server.port == asyncssh.DEFAULT_PORT else ["-p", str(server.port)]
     return shlex.join(["ssh-keyscan", *port, server.host])
+
+
+def _public_line(key: asyncssh.SSHKey) -> str:
+    algorithm, data, *_ = key.export_public_key().decode().split()
+    return f"{algorithm} {data} {_COMMENT}"
+
+
+def _host_key(server: SshServer, kind: str, key: asyncssh.SSHKey) -> HostKey:
+    is_usual = server.port == asyncssh.DEFAULT_PORT
+    place = server.host if is_usual else f"[{server.host}]:{server.port}"
+    line = f"{place} {key.export_public_key().decode().strip()}"
+    return HostKey(line, f"{key.get_fingerprint()} ({kind})")
 
 
 def _refuse_unfit_files(server: SshServer) -> None:
@@ -177,7 +248,9 @@ def _hung_up(server: SshServer, said: str) -> str:
 
 
 def _noted(server: SshServer) -> Sequence[asyncssh.SSHKey]:
-    """Return the keys that known_hosts has for a server."""
+    """Return the keys that known_hosts has for a server; none without the file."""
+    if not server.known_hosts_file.exists():
+        return ()
     path = str(server.known_hosts_file)
     keys, *_ = asyncssh.match_known_hosts(path, server.host, "", server.port)
     return keys

@@ -37,7 +37,7 @@ directory.path = {export}
 [lnbits]
 url = "http://127.0.0.1:9"
 """
-ANSWERS = ["wss://relay.example.com", "https://lnbits.example.com", "", "", "", "n", ""]
+ANSWERS = ["wss://relay.example.com", "https://lnbits.example.com", "", "", "", "4", ""]
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""The script for Lamassu's server, as text; tests/commands/test_init.py runs it."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from dca_bot.commands.lamassu_setup import (
+    LamassuAccess,
+    Way,
+    is_made_password,
+    is_name,
+    is_username,
+    scram_verifier,
+)
+
+KEY = "ssh-ed25519 AAAA… dca-bot"
+GUIDE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+def test_guide_has_the_export_script_and_the_keys_options_as_init_makes_them():
+    csv = LamassuAccess(Way.CSV, "lamassu", "dca", KEY)
+    tunnel = LamassuAccess(Way.TUNNEL, "lamassu", "dca", KEY, "dca_readonly")
+    assert csv.export_script in GUIDE
+    assert csv.authorized_key in GUIDE
+    assert tunnel.authorized_key in GUIDE
+
+
+def test_verifier_is_the_one_that_postgresql_makes():
+    # From PostgreSQL 15: CREATE ROLE … PASSWORD 'pencil', then rolpassword of pg_authid.
+    kept = (
+        "SCRAM-SHA-256$4096:zCXbUEV7jxjK0Zp2VQLncg=="
+        "$lDzmsjFQ6OH5DVj0u7+LiXHjlOZC/AiCjcIZtgP8u54=:hpk7adszFG3ybeUdJaf3VVJWYenfeUs5mgly87NLXNY="
+    )
+    salt = base64.b64decode("zCXbUEV7jxjK0Zp2VQLncg==")
+    assert scram_verifier("pencil", salt) == kept
+
+
+def test_only_a_password_that_looks_made_is_turned_into_a_verifier():
+    assert is_made_password("aZ0_-" * 7)
+    assert not is_made_password("a secret of the reader, long enough")
+    assert not is_made_password("short")
+
+
+@pytest.mark.parametrize("text", ["", "a b", "x;y", "$(id)", "a'b", 'a"b', "ñ", "a" * 64, "-x"])
+def test_names_that_a_shell_or_sql_could_misread_are_refused(text):
+    assert not is_name(text)
+    assert not is_username(text)

@@ -78,6 +78,11 @@ class Config(Section):
         return self.path(self.bot.data_dir / self.backup.path)
 
     @property
+    def is_watched(self) -> bool:
+        """Tell whether anybody watches the bot from outside."""
+        return self.monitoring != MonitoringConfig()
+
+    @property
     def message_age_max(self) -> timedelta:
         """Return how old a command may be."""
         return timedelta(hours=self.nostr.max_message_age_hours)

@@ -228,6 +228,10 @@ class MessageRefused(DcaBotError):
     """An event from a relay failed a check, and is dropped."""
 
 
+class OwnMessage(MessageRefused):
+    """The message is the bot's own."""
+
+
 class EventBroken(MessageRefused):
     """The form, the signature or the encryption of an event is wrong, and will always be."""
 

@@ -55,6 +55,9 @@ from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import Supervisor
 
 _NAME = "dca-bot"
+_ECHO_EVERY_S_WATCHED = 120
+"""A deaf relay is to be noticed from outside within five minutes."""
+_ECHO_EVERY_S = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ def build_messenger(
     A rehearsal publishes nothing of itself. `find_endpoint` decides which relays of other people may be
     connected to.
     """
-    return NostrMessenger(
+    messenger = NostrMessenger(
         key,
         config.nostr.relays,
         SystemClock(),
@@ -207,6 +210,8 @@ def build_messenger(
         discovery=config.nostr.discovery_relays,
         find_endpoint=find_endpoint,
     )
+    messenger.measure_hearing(every_s=_ECHO_EVERY_S_WATCHED if config.is_watched else _ECHO_EVERY_S)
+    return messenger
 
 
 def _presence(config: Config) -> Presence:

@@ -11,7 +11,6 @@ from dca_bot.chat.conversation import Conversation
 from dca_bot.chat.operator.status import look_around
 from dca_bot.chat.services import Services
 from dca_bot.config import Config
-from dca_bot.config_sections import MonitoringConfig
 from dca_bot.core.health import LATE_AFTER
 from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import SoughtPerson
@@ -130,9 +129,8 @@ def _rest_s(config: Config) -> float:
 
     Who watches from outside is to notice an outage within five minutes.
     """
-    is_watched = config.monitoring != MonitoringConfig()
     rest_s = min(REST_S, config.notifications.offline_alert_minutes * 60 / 4)
-    return min(rest_s, WATCHED_PAUSE_S) if is_watched else rest_s
+    return min(rest_s, WATCHED_PAUSE_S) if config.is_watched else rest_s
 
 
 def _ingest(parts: _Parts, start_at: datetime) -> Ingest:

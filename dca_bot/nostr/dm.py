@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from dca_bot.core.ports import DmProtocol, IncomingMessage, OutgoingMessage
-from dca_bot.errors import EventBroken, KeyRefused, MessageRefused
+from dca_bot.errors import EventBroken, KeyRefused, MessageRefused, OwnMessage
 from dca_bot.nostr import giftwrap
 from dca_bot.nostr.events import (
     Event,
@@ -38,8 +38,8 @@ _ADDRESS = re.compile(r"\A(\s*/[^\s@]+)@(?:nostr:)?(n(?:pub|profile)1[0-9a-z]+)"
 def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> IncomingMessage:
     """Verify an outer event and decrypt the message inside.
 
-    Raise EventBroken for an event that is forged or can't be decrypted. Raise MessageRefused for an event
-    that is expired, the bot's own, not for the bot alone, or no direct message.
+    Raise EventBroken for an event that is forged or can't be decrypted, OwnMessage for the bot's own. Raise
+    MessageRefused for an event that is expired, not for the bot alone, or no direct message.
     """
     # Id and signature come first: a forged copy must not pass for the real event.
     verify(event)
@@ -53,7 +53,7 @@ def open_message(event: Event, key: SecretKey, *, now: datetime, relay: str) -> 
     else:
         raise MessageRefused("The event is no direct message.")
     if message.sender == key.public_key:
-        raise MessageRefused("The message is the bot's own.")
+        raise OwnMessage("The message is the bot's own.")
     return message
 
 

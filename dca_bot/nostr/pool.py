@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
+from typing import Protocol
 
 from dca_bot.core.delivery import RelayAnswer
 from dca_bot.core.ports import (
@@ -39,6 +40,7 @@ from dca_bot.nostr.people.relay_lists import RelayLists
 from dca_bot.nostr.people.waves import publish_in_waves
 from dca_bot.nostr.receiver import Receiver
 from dca_bot.nostr.refused_events import RefusedEvents
+from dca_bot.nostr.relays.echo import Echo
 from dca_bot.nostr.relays.relay import Relay
 from dca_bot.nostr.relays.relay_rules import RelayRules
 from dca_bot.nostr.relays.relay_socket import Endpoint
@@ -53,6 +55,10 @@ _FORMER_FOR = timedelta(days=30)
 _FORMER_MAX = 5
 _PLACES_MAX = 8
 """The relays of one person that are asked for the profile, beside the bot's and the discovery relays."""
+
+
+class _NoteHeard(Protocol):
+    def __call__(self, url: str, event: Event, *, is_stored: bool) -> None: ...
 
 
 class NostrMessenger:
@@ -106,6 +112,7 @@ class NostrMessenger:
             )
         names = {normalize(url) or url: url for url in relays}
         self._relays = {name: self._own_relay(url, past.of(name)) for name, url in names.items()}
+        self._echoes = dict[str, Echo]()
         self._relay_lists = RelayLists(self._relays, self._recipient_relays, self._discovery)
         self._group: asyncio.TaskGroup | None = None
         self._sealed: OrderedDict[OutgoingMessage, str] = OrderedDict()
@@ -119,10 +126,18 @@ class NostrMessenger:
                 for relay in self._relays.values():
                     self._arrivals.expect(relay.url)
                     group.create_task(relay.run())
+                for echo in self._echoes.values():
+                    group.create_task(echo.run())
                 if self._announcement is not None:
                     group.create_task(self._announcement.run())
         finally:
             self._group = None
+
+    def measure_hearing(self, *, every_s: float) -> None:
+        """Have the bot write to itself over each relay that was silent for `every_s`, once `run` runs."""
+        for url, relay in self._relays.items():
+            pubkey = self._key.public_key
+            self._echoes[url] = Echo(relay, pubkey, self._sealer, self._clock, every_s=every_s)
 
     async def incoming(self) -> AsyncIterator[IncomingMessage]:
         """Yield verified messages, stored messages first; an outer event normally comes once."""
@@ -231,9 +246,19 @@ class NostrMessenger:
             since=since,
             rules=RelayRules(self._sealer),
             listener=_OwnMail(
-                url, self._receiver, self._arrivals, self._announcement, self._recipient_relays
+                url,
+                self._receiver,
+                self._arrivals,
+                self._announcement,
+                self._recipient_relays,
+                self._note_heard,
             ),
         )
+
+    def _note_heard(self, url: str, event: Event, *, is_stored: bool) -> None:
+        echo = self._echoes.get(url)
+        if echo is not None:
+            echo.note(event, is_stored=is_stored)
 
     def _seal_afresh(self, message: OutgoingMessage) -> str:
         return self._sealer.seal(message).to_json()
@@ -264,6 +289,7 @@ class _OwnMail:
     arrivals: Arrivals
     announcement: Announcement | None
     recipient_relays: RecipientRelays
+    note_heard: _NoteHeard
 
     async def on_connected(self, relay: Relay) -> None:
         self.recipient_relays.forget_avoided()
@@ -271,6 +297,7 @@ class _OwnMail:
             self.announcement.on_connected(relay)
 
     async def on_event(self, event: Event, *, is_stored: bool) -> None:
+        self.note_heard(self.url, event, is_stored=is_stored)
         await self.receiver.take(event, self.url, is_stored=is_stored)
 
     async def on_stored_begins(self) -> None:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from dca_bot.core.ports import Clock, IncomingMessage, PastReading
-from dca_bot.errors import EventBroken, MessageRefused
+from dca_bot.errors import EventBroken, MessageRefused, OwnMessage
 from dca_bot.nostr.arrivals import Arrivals
 from dca_bot.nostr.dm import open_message
 from dca_bot.nostr.events import Event
@@ -56,15 +56,18 @@ class Receiver:
         message = self._open(event, digest, relay)
         if message is None or event.id in self._seen:
             return
-        self._seen[event.id] = None
-        if len(self._seen) > _SEEN_MAX:
-            self._seen.popitem(last=False)
+        self._note_seen(event.id)
         try:
             await self._hold(event.id, message, is_stored=is_stored)
         except BaseException:
             # The connection has ended meanwhile: the event comes again with the next.
             self._seen.pop(event.id, None)
             raise
+
+    def _note_seen(self, event_id: str) -> None:
+        self._seen[event_id] = None
+        if len(self._seen) > _SEEN_MAX:
+            self._seen.popitem(last=False)
 
     async def _hold(self, event_id: str, message: IncomingMessage, *, is_stored: bool) -> None:
         # A message that was handled before the start must not keep the sender's new messages waiting.
@@ -79,6 +82,8 @@ class Receiver:
         except MessageRefused as refusal:
             if isinstance(refusal, EventBroken):
                 self._refused.add(digest)
+            elif isinstance(refusal, OwnMessage):
+                self._note_seen(event.id)
             _LOG.debug("event_refused event=%s relay=%s reason=%s", event.id, relay, refusal)
         except Exception:  # noqa: BLE001 - one stranger's event must never stop the bot
             _LOG.exception("event_unreadable event=%s relay=%s", event.id, relay)

@@ -26,7 +26,7 @@ from dca_bot.nostr.relays.relay_protocol import RelayProtocol
 from dca_bot.nostr.relays.relay_rules import RelayRules
 from dca_bot.nostr.relays.relay_socket import OPEN_LIMIT_S, Endpoint, open_socket
 from dca_bot.nostr.relays.relay_troubles import Trouble, trouble_of, trouble_said
-from dca_bot.nostr.relays.relay_watch import NOT_LISTENING, RelayWatch
+from dca_bot.nostr.relays.relay_watch import DEAF, NOT_LISTENING, RelayWatch
 
 _LOG = logging.getLogger(__name__)
 _BACKOFF_S_MAX = 120
@@ -79,6 +79,7 @@ class Relay:
         self._connection: RelayConnection | None = None
         self._protocol: RelayProtocol | None = None
         self._one_by_one = False
+        self._is_deaf = False
         self._tried = asyncio.Event()
         self._watch = RelayWatch(url, clock, logs=since is not None)
 
@@ -94,6 +95,17 @@ class Relay:
         if heard_at is None:
             return None
         return RelayHeard(self.url, heard_at, self._watch.listened_at)
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the relay says that it passes new messages on."""
+        return self._protocol is not None and self._protocol.listening
+
+    def note_deaf(self, *, is_deaf: bool) -> None:
+        """Note whether the relay passes messages on, as `echo` has measured."""
+        if is_deaf is not self._is_deaf:
+            self._is_deaf = is_deaf
+            self._on_frame()
 
     async def run(self) -> None:
         """Stay connected until cancelled, with growing, jittered delays between attempts.
@@ -249,7 +261,9 @@ class Relay:
             trouble = trouble_said(RelayTrouble.CLOSED, protocol.complaint)
         elif not protocol.listening:
             trouble = replace(NOT_LISTENING, words=one_line(protocol.notice))
-        self._watch.note(trouble, listening=protocol.listening)
+        elif self._is_deaf:
+            trouble = DEAF
+        self._watch.note(trouble, listening=protocol.listening and not self._is_deaf)
 
     def _lose(self, errors: BaseExceptionGroup[ConnectionLost]) -> None:
         first = errors.exceptions[0]

@@ -18,6 +18,10 @@ _NOT_TRIED = Trouble(RelayTrouble.NOT_TRIED, "not connected yet")
 _NO_CONNECTION = Trouble(RelayTrouble.LOST, "not connected")
 NOT_LISTENING = Trouble(RelayTrouble.NO_ANSWER, "connected, but not listening")
 
+DEAF = Trouble(
+    RelayTrouble.DEAF, "connected, but doesn't pass on what the bot has written to itself"
+)
+
 
 class RelayWatch:
     """The state of one relay; `logs`: whether changes are logged."""

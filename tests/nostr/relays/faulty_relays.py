@@ -197,6 +197,15 @@ class PassesNothingOn(Sound):
         pass
 
 
+class Deaf(Sound):
+    """Accepts events and answers subscriptions, but keeps no event and passes none on while `is_deaf`."""
+
+    is_deaf = True
+
+    async def take(self, event):
+        return True if self.is_deaf else await super().take(event)
+
+
 class HangsUp(Sound):
     """Ends every connection after `lifetime_s`."""
 

@@ -21,6 +21,7 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.lnbits.lnurl import LightningAddresses
+from dca_bot.offsite_places import build_places, build_seal
 from dca_bot.outside import (
     Outside,
     bot_key,
@@ -60,6 +61,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
         heartbeat = build_heartbeat(config)
         if heartbeat is not None:
             await exits.enter_async_context(heartbeat)
+        seal = build_seal(config, key)
         # Only now, with all secrets read, may a ledger be made or migrated.
         data_dir = config.path(config.bot.data_dir)
         database = await open_database(
@@ -83,6 +85,8 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             draw=painter(),
             beat=heartbeat,
             metrics=build_metrics(config),
+            copy_places=build_places(config),
+            seal=seal,
         )
         spare_what_is_loaded()
         await run_jobs(config, programme, database, outside, stop)
@@ -127,6 +131,7 @@ async def keep_running(
             group.create_task(jobs.relay_lists.run(), name="relay_lists"),
             group.create_task(jobs.alarms.run(), name="alarms"),
             group.create_task(jobs.backups.run(), name="backups"),
+            group.create_task(jobs.offsite.run(), name="offsite"),
             group.create_task(jobs.digests.run(), name="digests"),
             group.create_task(jobs.daily_summary.run(), name="daily_summary"),
             group.create_task(jobs.files.run(), name="files"),

@@ -138,6 +138,15 @@ def backup(
     say(f"The ledger is copied to {file}.")
 
 
+@app.command("recovery-key")
+def recovery_key(config: ConfigPath = CONFIG_DEFAULT) -> None:
+    """Make the key that opens the copies of the ledger which are sent away; show it once."""
+    from dca_bot.commands.recovery_key import make_recovery_key
+    from dca_bot.config import load_config
+
+    make_recovery_key(load_config(config))
+
+
 @app.command()
 def export(
     folder: Annotated[

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from dca_bot.config_values import (
     Access,
     Amount,
+    CopyPlaceText,
     Currency,
     FilePath,
     HttpUrl,
@@ -31,6 +32,7 @@ from dca_bot.config_values import (
     TimeOfDay,
     TimeZone,
     each_once,
+    each_place_once,
     each_relay_once,
 )
 from dca_bot.core.money import SAT_MAX
@@ -252,3 +254,15 @@ class BackupConfig(Section):
     path: FilePath = Path("backups")
     every_hours: Annotated[int, Field(ge=0, le=24 * 7)] = 24
     keep: Annotated[int, Field(ge=1, le=1000)] = 14
+    to: Annotated[
+        tuple[CopyPlaceText, ...], Field(max_length=10), AfterValidator(each_place_once)
+    ] = ()
+    recipients_file: PublicFile = Path("recovery.pub")
+    ssh_key_file: PrivateFile = Path("backup.key")
+    ssh_known_hosts_file: PublicFile = Path("known_hosts")
+
+    @model_validator(mode="after")
+    def _has_copies(self) -> "BackupConfig":
+        if self.to and not self.every_hours:
+            raise ValueError("to sends away the copies that are made: every_hours must not be 0")
+        return self

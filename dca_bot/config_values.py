@@ -18,6 +18,7 @@ from pydantic import (
 
 from dca_bot.core.internet import is_loopback
 from dca_bot.core.money import SAT_MAX, checked_currency
+from dca_bot.core.offsite import parse_ssh
 from dca_bot.errors import DcaBotError
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -162,6 +163,30 @@ def _plain_path(path: Path) -> Path:
     return path
 
 
+def _copy_place(text: str) -> str:
+    """Check a place for copies: a folder, or a folder on an SSH server."""
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme != "ssh":
+        raise ValueError(
+            f"{scheme}:// is no place that copies are sent to; write a folder like /mnt/usb/dca-bot, or"
+            " ssh://user@host/folder"
+        )
+    if not separator:
+        if not text:
+            raise ValueError("is empty; write a folder like /mnt/usb/dca-bot")
+        return str(_plain_path(Path(text)))
+    try:
+        _ssh_host(parse_ssh(text).host)
+    except ValueError as error:
+        raise ValueError(f"{text.partition('?')[0]!r}: {error}") from None
+    return text
+
+
+def each_place_once(places: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out repeated places; a slash at the end makes no difference."""
+    return tuple({place.rstrip("/"): place for place in places}.values())
+
+
 def _currency(code: str) -> str:
     try:
         return checked_currency(code)
@@ -208,5 +233,6 @@ Nip05 = Annotated[str, AfterValidator(_nip05)]
 Lud16 = Annotated[str, AfterValidator(_lud16)]
 OneLine = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 MaybeLoopback = Annotated[tuple[str, int] | None, BeforeValidator(_loopback)]
+CopyPlaceText = Annotated[str, AfterValidator(_copy_place)]
 SshHost = Annotated[str, AfterValidator(_ssh_host)]
 Currency = Annotated[str, AfterValidator(_currency)]

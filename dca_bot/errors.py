@@ -122,6 +122,14 @@ class LnbitsRefused(OutsideError):
         self.status = status
 
 
+class OffsiteFailed(OutsideError):
+    """A place for copies of the ledger did not take, give or keep a copy; it is tried again."""
+
+
+class CopyRefused(DcaBotError):
+    """A copy can't be put back: damaged, encrypted to another key, or not fit for this programme."""
+
+
 class LeaseRefused(DcaBotError):
     """LNbits makes no invoice of 1 sat in the source wallet, so LNbits can't keep the lease.
 

@@ -86,4 +86,22 @@ class LnbitsFault(StrEnum):
     """A rehearsal asks LNbits for nothing that changes anything there."""
 
 
-Fault = SourceFault | LnbitsFault
+class OffsiteFault(StrEnum):
+    """Why a place keeps no copy of the ledger; each catalogue words the code under `offsite_fault`."""
+
+    NO_FOLDER = "no_folder"
+    """The folder isn't there, or the disk with it isn't mounted."""
+    NO_RIGHTS = "no_rights"
+    DISK_FULL = "disk_full"
+    SLOW = "slow"
+    CONNECTION_LOST = "connection_lost"
+    FAILED = "failed"
+    """The place fails, in words of its own."""
+    COPY_LOST = "copy_lost"
+    COPY_CHANGED = "copy_changed"
+    """The copy isn't the copy that was sent: another length, or another hash."""
+    NOT_SEALED = "not_sealed"
+    """The copy could not be encrypted on this computer."""
+
+
+Fault = SourceFault | LnbitsFault | OffsiteFault

@@ -4,7 +4,7 @@ Lamassu's readers are built in `lamassu_source`: asyncssh and asyncpg are loaded
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -20,11 +20,13 @@ from dca_bot.core.ports import (
     Beat,
     CashOutSource,
     Clock,
+    CopyPlace,
     Draw,
     FileServer,
     Messenger,
     Metrics,
     PastReading,
+    Seal,
     Wallet,
 )
 from dca_bot.core.programme import FixedModeRules, Programme
@@ -81,6 +83,9 @@ class Outside:
     draw: Draw | None = None
     beat: Beat | None = None
     metrics: Metrics | None = None
+    copy_places: Sequence[CopyPlace] = ()
+    seal: Seal | None = None
+    """Encrypts the copies of the ledger that are sent to `copy_places`."""
 
 
 def programme_of(config: Config) -> Programme:

@@ -24,6 +24,7 @@ from dca_bot.jobs.fixed_mode import FixedMode
 from dca_bot.jobs.health import WATCHED_PAUSE_S, HealthWatch
 from dca_bot.jobs.heard import Heard
 from dca_bot.jobs.lamassu.ingest import Ingest
+from dca_bot.jobs.offsite import Offsite
 from dca_bot.jobs.operator_alarms import OperatorAlarms
 from dca_bot.jobs.outbox import Outbox
 from dca_bot.jobs.payouts.context import PayoutContext
@@ -64,6 +65,7 @@ class Jobs:
     relay_lists: RelayListWatch
     alarms: Alarms
     backups: Backups
+    offsite: Offsite
     digests: Digests
     daily_summary: DailySummary
     files: Files
@@ -117,6 +119,7 @@ async def build_jobs(
         relay_lists=lists,
         alarms=_alarms(parts),
         backups=_backups(parts),
+        offsite=_offsite(parts),
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
@@ -231,6 +234,21 @@ def _backups(parts: _Parts) -> Backups:
         folder=parts.config.backup_dir,
         every=timedelta(hours=backup.every_hours),
         keep=backup.keep,
+    )
+
+
+def _offsite(parts: _Parts) -> Offsite:
+    outside, config = parts.outside, parts.config
+    return Offsite(
+        database=parts.database,
+        notices=parts.notices,
+        clock=outside.clock,
+        signals=parts.signals,
+        folder=config.backup_dir,
+        places=outside.copy_places,
+        seal=outside.seal,
+        keep=config.backup.keep,
+        bot=outside.bot,
     )
 
 

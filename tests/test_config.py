@@ -351,4 +351,7 @@ def test_files_that_the_configuration_names_are_listed_with_who_may_read_each(tm
         tmp_path / "lamassu.pgpass": True,
         tmp_path / "ca.pem": False,
         tmp_path / "lnbits.key": True,
+        tmp_path / "recovery.pub": False,
+        tmp_path / "backup.key": True,
+        tmp_path / "known_hosts": False,
     }

@@ -22,6 +22,8 @@ from dca_bot.files.secret_files import write_secret
 from dca_bot.lamassu_source import build_source, ssh_server
 from dca_bot.ledger.correspondence import person_relays
 from dca_bot.nostr.keys import generate, nprofile
+from dca_bot.offsite.sealing import generate_key
+from dca_bot.offsite_places import build_place, build_places, recipients
 from dca_bot.outside import (
     Outside,
     bot_key,
@@ -36,6 +38,7 @@ from dca_bot.wiring import Jobs, build_jobs
 
 SPEC = Path(__file__).parent / "data" / "config.spec.toml"
 KEY, OTHER_KEY = generate(), generate()
+RECOVERY = generate_key()
 OPERATOR, OTHER = generate(), generate()
 
 
@@ -141,6 +144,8 @@ SECRETS = {
     "lamassu.pgpass": "password",
     "other.pgpass": "other",
     "beat.url": "https://beat.example/x",
+    "recovery.pub": generate_key().public,
+    "other.pub": RECOVERY.public,
 }
 
 
@@ -154,6 +159,10 @@ PROFILE = {
     "nip05": "bot@a.example",
     "lud16": "tips@a.example",
 }
+
+
+def ssh_place(wired):
+    return build_place(wired.config, "ssh://a@b.example/c").server
 
 
 def profile_key(key, wired):
@@ -337,7 +346,21 @@ MORE = [
     ),
     ("backup.path", "other", lambda w: w.jobs.backups.folder.name, "other"),
     ("backup.every_hours", 7, lambda w: w.jobs.backups.every, timedelta(hours=7)),
-    ("backup.keep", 7, lambda w: w.jobs.backups.keep, 7),
+    (
+        "backup.keep",
+        7,
+        lambda w: (w.jobs.backups.keep, w.jobs.offsite.keep),
+        (7, 7),
+    ),
+    (
+        "backup.to",
+        ["usb", "ssh://a@b.example/c"],
+        lambda w: [type(place).__name__ for place in build_places(w.config)],
+        ["FolderPlace", "SftpPlace"],
+    ),
+    ("backup.ssh_key_file", "other", lambda w: ssh_place(w).private_key_file.name, "other"),
+    ("backup.ssh_known_hosts_file", "other", lambda w: ssh_place(w).known_hosts_file.name, "other"),
+    ("backup.recipients_file", "other.pub", lambda w: recipients(w.config), [RECOVERY.public]),
 ]
 
 

@@ -108,6 +108,7 @@ class Backups:
         changed = await self.database.transact(work)
         if made:
             _log.info("backup made at=%s", now.isoformat())
+            self.signals.copies.ring()
         if failure is not None and changed:
             _log.error("backup failed why=%s", failure)
         if changed:

@@ -73,6 +73,7 @@ class Signals:
     outbox: Bell = field(default_factory=Bell)
     digests: Bell = field(default_factory=Bell)
     files: Bell = field(default_factory=Bell)
+    copies: Bell = field(default_factory=Bell)
     summary: Bell = field(default_factory=Bell)
     reach: Bell = field(default_factory=Bell)
     reconciled: asyncio.Event = field(default_factory=asyncio.Event)

@@ -17,6 +17,7 @@ from dca_bot.files.rights import open_to_read, refuse_unfit_file
 
 _COMMENT = "dca-bot"
 _KEEPALIVE_S = 15
+_SETTING = "[lamassu.ssh]"
 _HOST_KEY_KINDS = {
     "ED25519": ("ssh-ed25519",),
     "ECDSA": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -30,13 +31,17 @@ _PUTTY = b"PuTTY-User-Key-File"
 
 @dataclass(frozen=True, slots=True)
 class SshServer:
-    """Address and login of an SSH server; the private key has no passphrase."""
+    """Address and login of an SSH server; the private key has no passphrase.
+
+    `setting`: the place in the configuration, for the texts of errors.
+    """
 
     host: str
     port: int
     username: str
     private_key_file: Path
     known_hosts_file: Path
+    setting: str = _SETTING
 
     @property
     def address(self) -> str:
@@ -160,7 +165,7 @@ def _refusal(error: Exception, server: SshServer, limit_s: float) -> SourceUnava
             return SourceUnavailable(
                 f"{server.address} refuses the key {server.private_key_file} for {server.username}:"
                 " add its public part to that user's authorized_keys on the server, or correct"
-                " [lamassu.ssh] username. The server's log says why (journalctl -u ssh).",
+                f" {server.setting} username. The server's log says why (journalctl -u ssh).",
                 fault=SourceFault.KEY_REFUSED,
                 address=server.address,
                 path=str(server.private_key_file),
@@ -169,7 +174,9 @@ def _refusal(error: Exception, server: SshServer, limit_s: float) -> SourceUnava
         case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
             path = server.private_key_file
             return SourceUnavailable(
-                _unusable_key(path, said), fault=SourceFault.KEY_UNUSABLE, path=str(path)
+                _unusable_key(path, said, setting=server.setting),
+                fault=SourceFault.KEY_UNUSABLE,
+                path=str(path),
             )
         case ValueError() if "idna" not in str(error):
             return SourceUnavailable(
@@ -187,7 +194,7 @@ def _unreachable(
     """Return the error to raise for a server that can't be reached, or ends the connection."""
     match error:
         case ValueError():
-            text = f"{server.host} is no host name ({said}); correct [lamassu.ssh] host."
+            text = f"{server.host} is no host name ({said}); correct {server.setting} host."
         case TimeoutError():
             return SourceUnavailable(
                 f"{server.address} did not answer within {limit_s:g} seconds; check host, port and"
@@ -256,7 +263,7 @@ def _noted(server: SshServer) -> Sequence[asyncssh.SSHKey]:
     return keys
 
 
-def _unusable_key(path: Path, said: str) -> str:
+def _unusable_key(path: Path, said: str, *, setting: str = _SETTING) -> str:
     quoted = shlex.quote(str(path))
     if "assphrase" in said:
         return (
@@ -265,18 +272,15 @@ def _unusable_key(path: Path, said: str) -> str:
         )
     head = _head(path)
     if head.startswith(_PUBLIC):
-        return (
-            f"{path} is the public half of a key; [lamassu.ssh] private_key_file is the other half,"
-            " without .pub."
-        )
+        return f"{path} is the public half of a key; {setting} takes the other half, without .pub."
     if head.startswith(_PUTTY):
         return (
             f"{path} is a key in PuTTY's format; turn it into OpenSSH's with"
-            f" `puttygen {quoted} -O private-openssh -o lamassu.key`."
+            f" `puttygen {quoted} -O private-openssh -o openssh.key`."
         )
     return (
         f"{path} is not a usable SSH key ({said}); make one without a passphrase:"
-        f" `ssh-keygen -t ed25519 -N '' -f lamassu.key`."
+        f" `ssh-keygen -t ed25519 -N '' -f {quoted}.new`."
     )
 
 

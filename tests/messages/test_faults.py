@@ -11,7 +11,7 @@ from test_texts import FAULTS, TEXTS, TRANSLATIONS, fields_of, nodes_beside
 
 from dca_bot.core.reach import Part, Reach
 from dca_bot.errors import LnbitsUnavailable, SourceUnavailable
-from dca_bot.faults import LnbitsFault, SourceFault
+from dca_bot.faults import LnbitsFault, OffsiteFault, SourceFault
 from dca_bot.messages import describe
 from dca_bot.messages.say import Say
 
@@ -25,6 +25,7 @@ SAMPLE = {
     "database": "lamassu",
     "grant": "GRANT SELECT ON cash_out_txs TO dca;",
     "host": "lamassu.example",
+    "place": "ssh://dca@nas.example/copies",
     "path": "/home/dca/lamassu.key",
     "said": "you are not allowed",
     "status": 502,
@@ -37,7 +38,7 @@ SAMPLE = {
 
 def raised():
     """Yield (code, names of the fields) of each error that the package makes with a code of a fault."""
-    for _, node in nodes_beside("SourceFault", "LnbitsFault"):
+    for _, node in nodes_beside("SourceFault", "LnbitsFault", "OffsiteFault"):
         if not isinstance(node, ast.Call):
             continue
         given = {keyword.arg: keyword.value for keyword in node.keywords}
@@ -46,6 +47,8 @@ def raised():
                 yield SourceFault[name], set(given)
             case ast.Attribute(value=ast.Name(id="LnbitsFault"), attr=name):
                 yield LnbitsFault[name], set(given)
+            case ast.Attribute(value=ast.Name(id="OffsiteFault"), attr=name):
+                yield OffsiteFault[name], set(given)
 
 
 RAISED = list(raised())

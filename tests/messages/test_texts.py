@@ -38,7 +38,7 @@ from dca_bot.core.reach import Part
 from dca_bot.core.relay_state import RelayTrouble
 from dca_bot.core.witness import Witness
 from dca_bot.errors import Changed, LedgerFault, Refusal
-from dca_bot.faults import LnbitsFault, SourceFault
+from dca_bot.faults import LnbitsFault, OffsiteFault, SourceFault
 from dca_bot.jobs.error_boundary import Guarded
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.distributions import fixed_runs
@@ -224,7 +224,11 @@ TERMS = {
 }
 """What the program can name in each group of terms: all that stands in an enum or the schema."""
 TERM_KEYS = {f"word.{group}.{value}" for group in TERMS for value in TERMS[group] if value}
-FAULTS = {"lnbits_fault": LnbitsFault, "source_fault": SourceFault}
+FAULTS = {
+    "lnbits_fault": LnbitsFault,
+    "offsite_fault": OffsiteFault,
+    "source_fault": SourceFault,
+}
 """The codes of outside parts' failures."""
 CODES = {
     "audit_finding": FindingCode,

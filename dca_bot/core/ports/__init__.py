@@ -41,6 +41,7 @@ from dca_bot.core.ports.nostr import (
     RelayHeard,
     SoughtPerson,
 )
+from dca_bot.core.ports.offsite import CopyPlace, Seal, Sealed, Take
 
 __all__ = [
     "NOTHING_KNOWN",
@@ -52,6 +53,7 @@ __all__ = [
     "CashOutSource",
     "Clock",
     "Copy",
+    "CopyPlace",
     "Credit",
     "DmProtocol",
     "Draw",
@@ -76,7 +78,10 @@ __all__ = [
     "RelayHeard",
     "RowFault",
     "RowKind",
+    "Seal",
+    "Sealed",
     "SoughtPerson",
+    "Take",
     "Uptime",
     "VerifyAnswer",
     "Wallet",

@@ -86,6 +86,8 @@ INVOICES_FORGOTTEN = "invoices_forgotten"
 """When the last payout was done whose invoices are forgotten (ISO 8601)."""
 BACKUP_FAILING = "backup_failing"
 """Since when no copy can be made (ISO 8601); present once the operators were told."""
+OFFSITE = "offsite"
+"""What each place has of the copies that are sent away (JSON, see `offsite_states`)."""
 
 FIRST_WORD = timedelta(minutes=2)
 """Operators write while the bot is starting for the first time, and phones' clocks may be slow."""

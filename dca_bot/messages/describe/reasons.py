@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dca_bot.core.payout import Wait
 from dca_bot.core.ports import LeftOut
 from dca_bot.core.reach import Reach
-from dca_bot.errors import LedgerError, Refusal, StateChanged
-from dca_bot.faults import LnbitsFault, SourceFault
+from dca_bot.errors import LedgerError, OutsideError, Refusal, StateChanged
+from dca_bot.faults import Fault, LnbitsFault, OffsiteFault, SourceFault
 from dca_bot.ledger.audit.findings import Finding
 from dca_bot.messages.describe.layout import short
 from dca_bot.messages.say import NOTHING, Field, Sat, Say, Word
@@ -58,16 +58,25 @@ def failure(part: Reach) -> Field:
     code, and quotes the words of the outside program. A failure without a code is told by the sentence
     in every language.
     """
-    match part.fault:
-        case SourceFault() as fault:
+    return part.detail if part.fault is None else _fault(part.fault, part.fields, part.detail)
+
+
+def outside_failure(error: OutsideError) -> Say:
+    """Say why an outside part failed, as `failure` does."""
+    return _fault(error.fault, error.fields, str(error))
+
+
+def _fault(fault: Fault, fields: Mapping[str, str | int], detail: str) -> Say:
+    match fault:
+        case SourceFault():
             key = f"source_fault.{fault}"
-        case LnbitsFault() as fault:
+        case LnbitsFault():
             key = f"lnbits_fault.{fault}"
-        case None:
-            return part.detail
-    said = part.fields.get("said", "")
+        case OffsiteFault():
+            key = f"offsite_fault.{fault}"
+    said = fields.get("said", "")
     quoted = Say("failure.said", said=said) if said else NOTHING
-    return Say(key, **{**part.fields, "said": quoted, "detail": part.detail})
+    return Say(key, **{**fields, "said": quoted, "detail": detail})
 
 
 def _fields(fields: Mapping[str, str | int]) -> dict[str, Field]:

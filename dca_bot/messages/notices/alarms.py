@@ -4,7 +4,7 @@ from datetime import datetime
 
 from dca_bot.core.lease import Dispute, short_name
 from dca_bot.core.programme import Programme
-from dca_bot.errors import LedgerError
+from dca_bot.errors import LedgerError, OffsiteFailed
 from dca_bot.ledger.correspondence import outbox
 from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.store.database import Tx
@@ -96,6 +96,16 @@ class AlarmNotices:
     def backup_failing(self, tx: Tx, error: LedgerError, now: datetime) -> None:
         """Tell that the bot cannot back the ledger up."""
         told = Say("notice.backup_failing", why=describe.ledger_fault(error))
+        self._writer.tell_operators(tx, told, now)
+
+    def offsite_failing(self, tx: Tx, place: str, error: OffsiteFailed, now: datetime) -> None:
+        """Tell that a place keeps no copy of the ledger."""
+        told = Say("notice.offsite_failing", place=place, why=describe.outside_failure(error))
+        self._writer.tell_operators(tx, told, now)
+
+    def offsite_works(self, tx: Tx, place: str, since: datetime, now: datetime) -> None:
+        """Tell that a place has the newest copy again; `since` is the time of the first failure."""
+        told = Say("notice.offsite_works", place=place, since=Moment(since))
         self._writer.tell_operators(tx, told, now)
 
     def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:

@@ -1,0 +1,1 @@
+"""Encrypted copies of the ledger in other places: a folder, an SSH server."""

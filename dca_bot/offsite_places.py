@@ -1,0 +1,67 @@
+"""Builds the places for copies of the ledger, and what encrypts the copies, from the configuration."""
+
+from functools import partial
+
+from dca_bot.config import Config
+from dca_bot.core.offsite import parse_ssh
+from dca_bot.core.ports import CopyPlace, Seal
+from dca_bot.errors import ConfigError, FileRefused, KeyRefused
+from dca_bot.files.rights import read_text
+from dca_bot.lamassu.ssh_login import SshServer
+from dca_bot.nostr.keys import SecretKey
+from dca_bot.offsite.folder import FolderPlace
+from dca_bot.offsite.sealing import parse_recipients, seal
+from dca_bot.offsite.sftp import SftpPlace
+from dca_bot.program import command
+
+_SETTING = "[backup] to:"
+
+
+def build_place(config: Config, text: str) -> CopyPlace:
+    """Make the place that a text of `[backup] to` names; a relative folder begins at the configuration's."""
+    if "://" not in text:
+        return FolderPlace(text, config.base / text)
+    there = parse_ssh(text)
+    server = SshServer(
+        host=there.host,
+        port=there.port,
+        username=there.username,
+        private_key_file=config.path(config.backup.ssh_key_file),
+        known_hosts_file=config.path(config.backup.ssh_known_hosts_file),
+        setting=_SETTING,
+    )
+    return SftpPlace(text, server, there.folder)
+
+
+def build_places(config: Config) -> tuple[CopyPlace, ...]:
+    """Make the places of `[backup] to`."""
+    return tuple(build_place(config, text) for text in config.backup.to)
+
+
+def build_seal(config: Config, key: SecretKey) -> Seal | None:
+    """Return what encrypts copies, together with the bot's key; None if no copies are sent away.
+
+    Raise ConfigError if copies are sent away and there is no recovery key.
+    """
+    if not config.backup.to:
+        return None
+    return partial(seal, recipients=recipients(config), nsec=key.nsec())
+
+
+def recipients(config: Config) -> list[str]:
+    """Return the public halves of the recovery keys; raise ConfigError for none, or a broken file."""
+    path = config.path(config.backup.recipients_file)
+    try:
+        found = parse_recipients(read_text(path, private=False))
+    except FileNotFoundError:
+        found = []
+    except (FileRefused, KeyRefused) as error:
+        raise ConfigError(
+            f"{path}: {error}" if isinstance(error, KeyRefused) else str(error)
+        ) from None
+    if not found:
+        raise ConfigError(
+            f"backup.to sends copies away, but {path} has no recovery key to encrypt them to. Make one:"
+            f" {command('recovery-key')}"
+        )
+    return found

@@ -18,6 +18,7 @@
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
 # make release   builds wheel and sdist twice, compares and tries them on each supported Python on the PATH, and puts them into dist
+# make container-steps   takes the steps of the release's Containerfile without a container engine; as root
 # make sbom    lists what an installation consists of, with licences (CycloneDX), in sbom.cdx.json
 # make pip-audit   asks the index's database of vulnerabilities about the lock; fails where that can't be reached
 # make lock    writes deploy/requirements.txt anew, after dependencies or deploy/constraints.txt were changed
@@ -57,7 +58,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile release sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile release container-steps sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -145,6 +146,9 @@ hostile: setup
 
 release: $(TOOLS)/.complete sbom
 	@$(TOOLS)/bin/python deploy/release.py "$(VERSIONS)"
+
+container-steps: $(TOOLS)/.complete
+	@unshare --mount $(TOOLS)/bin/python deploy/container_steps.py dist
 
 sbom: $(TOOLS)/.complete $(RUNTIME)/.complete
 	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json $(RUNTIME)/bin/python

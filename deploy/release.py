@@ -17,9 +17,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TOOLS = Path(sys.executable).parent
-BESIDE = ("constraints.txt", "dca-bot.service", "Containerfile", "compose.yaml")
-"""Files of `deploy` that whoever has no checkout needs beside the wheel."""
+BESIDE = (
+    "config.example.toml",
+    "deploy/constraints.txt",
+    "deploy/dca-bot.service",
+    "deploy/Containerfile",
+    "deploy/compose.yaml",
+)
+"""What whoever has no checkout needs beside the wheel."""
 SBOM = "sbom.cdx.json"
+RELAY, LNBITS, KEY = "wss://relay.example.com", "https://lnbits.example.com", "0" * 32
+ANSWERS = (RELAY, LNBITS, KEY, "GTQ", "", "4", "exported")
+"""What `init` is told after the operator's npub; the currency is followed by zone, source and folder."""
 IMPORT_EACH = """
 import importlib, pkgutil, sys
 import dca_bot
@@ -101,7 +110,7 @@ def gather(release: Path, wheel: Path, sdist: Path) -> None:
     `requirements.txt` installs the wheel and all it needs; pip refuses any file with another hash.
     """
     release.mkdir()
-    for path in (wheel, sdist, ROOT / SBOM, *(ROOT / "deploy" / name for name in BESIDE)):
+    for path in (wheel, sdist, ROOT / SBOM, *(ROOT / name for name in BESIDE)):
         shutil.copyfile(path, release / path.name)
     lock = (ROOT / "deploy" / "requirements.txt").read_text(encoding="utf-8")
     own = f"./{wheel.name} \\\n    --hash=sha256:{sha256(wheel)}\n"
@@ -136,12 +145,14 @@ def use(dca_bot: Path, folder: Path, version: str) -> None:
     (folder / "clients.csv").write_text("name,balance\nana,1000\nluis,500\n", encoding="utf-8")
     simulated = said("simulate", "--export", sample, "--clients", "clients.csv", "--json")
     understood = said("understand", "--language", "es", text="¿cuánto tengo?\n")
-    npub = said("chat", "--new", "--key", "me.nsec")
+    npub = said("chat", "--new", "--key", "me.nsec").split()[-1]
+    asked = said("init", text="\n".join([npub, *ANSWERS, ""]))
     checks = {
         "version": json.loads(said("version", "--json"))["version"] == version,
         "simulate": any(json.loads(line)["shares"] for line in simulated.splitlines()),
         "understand": json.loads(understood)["intents"][0]["intent"] == "balance",
-        "chat": "npub1" in npub,
+        "init": "npub1" in asked,
+        "upgrade-check": "config.toml is complete" in said("upgrade-check"),
     }
     wrong = [name for name, is_right in checks.items() if not is_right]
     if wrong:

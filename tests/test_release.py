@@ -94,7 +94,7 @@ def test_image_is_built_from_files_that_a_release_has():
     assert copied == {"requirements.txt", "*.whl", "--from=build", "/opt/dca-bot"}
     assert "USER 10001:10001" in lines
     for name in release.BESIDE:
-        assert (DEPLOY / name).exists()
+        assert (ROOT / name).exists()
 
 
 def test_compose_opens_ports_on_this_computer_only_and_takes_the_tested_lnbits():

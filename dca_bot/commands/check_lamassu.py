@@ -13,7 +13,8 @@ from dca_bot.jobs.lamassu.decisions import reads_since
 from dca_bot.jobs.lamassu.foretell import Foretold, foretell
 from dca_bot.lamassu.ages import ages_text
 from dca_bot.lamassu_source import build_source
-from dca_bot.ledger.distributions import cash_outs
+from dca_bot.ledger.distributions import cash_outs, imports
+from dca_bot.ledger.distributions.imports import NOTHING_IMPORTED, Past
 from dca_bot.ledger.programme import start
 from dca_bot.ledger.store.database import Tx, reading_database
 from dca_bot.ledger.store.ledger_files import has_ledger
@@ -23,20 +24,27 @@ from dca_bot.ledger.store.ledger_files import has_ledger
 class _Past:
     """The ledger's view before a start: since when cash-outs count, and the states of known cash-outs.
 
-    `used`: the instant of the last start, None without a ledger. `is_earlier`: the ledger is of an earlier
+    `used`: the instant of the last start, None without a ledger. `imported`: the start by an import.
+    `imports`: what imports say of the known cash-outs. `is_earlier`: the ledger is of an earlier
     version than this program's.
     """
 
     start_at: datetime
     used: datetime | None
     states: dict[str, tuple[str, str]]
+    imported: datetime | None = None
+    imports: Past = NOTHING_IMPORTED
     is_earlier: bool = False
 
 
 async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
-    """Read Lamassu as a start would and foretell the decisions; raise SourceUnavailable."""
+    """Read Lamassu as a start would and foretell the decisions.
+
+    Raise SourceUnavailable, or LedgerError if lamassu.start_at is later than an import's start.
+    """
     now = datetime.now(UTC)
     past = await _past(config, ledger, now, ())
+    start.refuse_later(config.start_at, past.imported)
     recently = now - timedelta(days=config.lamassu.lookback_days)
     since = min(reads_since(past.start_at), recently)
     source = build_source(config, os.environ)
@@ -47,7 +55,12 @@ async def check_lamassu(config: Config, *, ledger: asyncio.Lock) -> str:
     # Read once more: a running bot may have recorded cash-outs of this export meanwhile.
     past = await _past(config, ledger, now, tuple(one.id for one in export.cash_outs))
     found = foretell(
-        export, past.states, currency=config.bot.currency, start_at=past.start_at, now=now
+        export,
+        past.states,
+        past.imports,
+        currency=config.bot.currency,
+        start_at=past.start_at,
+        now=now,
     )
     return f"{_reading(export, since, now)}; {_outlook(config, past, found, now)}"
 
@@ -58,8 +71,10 @@ async def _past(config: Config, ledger: asyncio.Lock, now: datetime, ids: tuple[
 
     def look(tx: Tx) -> _Past:
         found = start.foresee(tx, config.start_at, now)
-        used = found.used if start.has_begun(tx) else None
-        return _Past(found.at, used, cash_outs.states(tx, ids))
+        imported = start.imported(tx)
+        used = found.used if imported or start.has_begun(tx) else None
+        states, before = cash_outs.states(tx, ids), imports.past(tx, ids)
+        return _Past(found.at, used, states, imported, before)
 
     nothing = _Past(config.start_at or now, None, {})
     try:

@@ -92,6 +92,8 @@ class Reason(StrEnum):
     TWICE = "read_with_different_contents"
     SHORT = "fewer_coins_received_than_sold"
     BY_OPERATOR = "ignored_by_the_operator"
+    ELSEWHERE = "processed_by_another_programme"
+    BEFORE_IMPORT = "older_than_the_import"
 
 
 @dataclass(frozen=True, slots=True)

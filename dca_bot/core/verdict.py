@@ -4,6 +4,7 @@ The invariant: only a clean success whose amounts prove each other is distribute
 change waits, a row that may have let cash out is held for the operator, other rows are ignored.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.cash_out import COINS, CashOut, Decision, Reason, Verdict
@@ -39,6 +40,21 @@ def decide(cash_out: CashOut, *, currency: str, now: datetime) -> Decision:
     amounts, *rest = (assess(one, currency)[0] for one in (cash_out, *cash_out.others))
     amounts = amounts if all(other == amounts for other in rest) else None
     return Decision(Verdict.HOLD, Reason.TWICE, found.at, amounts, found.dispensed_minor)
+
+
+def after_import(decision: Decision, *, is_processed: bool, imported_at: datetime) -> Decision:
+    """Return the decision about a cash-out of a programme that clients were imported from.
+
+    `is_processed`: by that programme. Whatever else is older than the import is never distributed without an
+    operator's word; then as of the import, because opening balances count from there.
+    """
+    if is_processed:
+        return replace(decision, verdict=Verdict.IGNORE, reason=Reason.ELSEWHERE)
+    if decision.at >= imported_at or decision.verdict is Verdict.IGNORE:
+        return decision
+    if decision.verdict is Verdict.DISTRIBUTE:
+        decision = replace(decision, verdict=Verdict.HOLD, reason=Reason.BEFORE_IMPORT)
+    return replace(decision, at=imported_at)
 
 
 def is_success(cash_out: CashOut) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dca_bot.core.cash_out import CashOut, Decision, Reason, Verdict
-from dca_bot.core.verdict import decide
+from dca_bot.core.verdict import after_import, decide
 from dca_bot.ledger.distributions import cash_outs
+from dca_bot.ledger.distributions.imports import Past
 
 _REDEEM_LATER = timedelta(days=2)
 """How long before the cash leaves a cash-out can be created."""
@@ -35,6 +36,30 @@ def is_final(known: tuple[str, str] | None) -> bool:
     """Tell by state and reason whether a cash-out is distributed, or ignored on an operator's word."""
     state, reason = known or ("", "")
     return state == cash_outs.DISTRIBUTED or reason == Reason.BY_OPERATOR
+
+
+def with_imports(
+    decided: Iterable[Decided], known: Mapping[str, tuple[str, str]], past: Past
+) -> list[Decided]:
+    """Keep back what the programme that clients were imported from has, or may have, processed.
+
+    `known`: state and reason in the ledger, by the cash-out's id. What was distributed here stays.
+    """
+    if past.imported_at is None:
+        return list(decided)
+    return [
+        (cash_out, decision)
+        if known.get(cash_out.id, ("", ""))[0] == cash_outs.DISTRIBUTED
+        else (
+            cash_out,
+            after_import(
+                decision,
+                is_processed=cash_out.id in past.processed,
+                imported_at=past.imported_at,
+            ),
+        )
+        for cash_out, decision in decided
+    ]
 
 
 def unreported(decided: Iterable[Decided], verdict: Verdict) -> list[str]:

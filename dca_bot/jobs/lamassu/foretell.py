@@ -8,8 +8,16 @@ from datetime import datetime
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.change import MISSING_MAX
 from dca_bot.core.ports import Export
-from dca_bot.jobs.lamassu.decisions import is_final, judge, spare, to_spare, unreported
+from dca_bot.jobs.lamassu.decisions import (
+    is_final,
+    judge,
+    spare,
+    to_spare,
+    unreported,
+    with_imports,
+)
 from dca_bot.jobs.lamassu.recording import STATE_OF
+from dca_bot.ledger.distributions.imports import NOTHING_IMPORTED, Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +40,22 @@ class Foretold:
 def foretell(
     export: Export,
     known: Mapping[str, tuple[str, str]],
+    past: Past = NOTHING_IMPORTED,
     *,
     currency: str,
     start_at: datetime,
     now: datetime,
 ) -> Foretold:
-    """Compare a reading with the ledger; `known`: state and reason by the cash-out's id."""
+    """Compare a reading with the ledger.
+
+    `known`: state and reason by the cash-out's id. `past`: what imports say of the cash-outs.
+    """
     judged = judge(export.cash_outs, currency=currency, now=now)
     decided = [one for one in judged if one[1].at >= start_at]
     spared = to_spare(unreported(decided, Verdict.HOLD), known)
     if len(spared) > MISSING_MAX:
         decided = spare(decided, spared)
+    decided = with_imports(decided, known, past)
     news = [
         (cash_out, decision)
         for cash_out, decision in decided

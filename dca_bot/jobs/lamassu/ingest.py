@@ -34,7 +34,7 @@ from dca_bot.jobs.signals import Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.distributions import cash_outs, readings
 from dca_bot.ledger.distributions.distributions import Distribution, Share
-from dca_bot.ledger.programme import machines, tickers
+from dca_bot.ledger.programme import machines, start, tickers
 from dca_bot.ledger.programme.machine_cash import Flow
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, Tx
@@ -128,7 +128,7 @@ class Ingest:
     async def _know_start(self) -> None:
         """Read the first start again: a first start by a clock that was ahead is pulled back later."""
         if self.from_first_start:
-            first = await self.database.read(lambda tx: bot_state.moment(tx, bot_state.START_AT))
+            first = await self.database.read(start.unconfigured)
             self.start_at = first or self.start_at
 
     async def _try_poll(self) -> None:

@@ -12,9 +12,9 @@ from dca_bot.core.ports import Clock
 from dca_bot.core.programme import Programme
 from dca_bot.core.row_amounts import row_amounts
 from dca_bot.jobs.lamassu.changes import ChangeWatch
-from dca_bot.jobs.lamassu.decisions import Decided, is_final
+from dca_bot.jobs.lamassu.decisions import Decided, is_final, with_imports
 from dca_bot.jobs.lamassu.dispense_reports import ReportWatch
-from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
+from dca_bot.ledger.distributions import cash_outs, flow_mode, imports, recovery
 from dca_bot.ledger.distributions.distributions import Distribution, Share
 from dca_bot.ledger.payouts import holds, unknown_payments
 from dca_bot.ledger.payouts.holds import HoldKind, HoldOutcome, HoldReason
@@ -60,9 +60,10 @@ class Recorder:
 
     def record(self, tx: Tx, decided: Sequence[Decided]) -> Recorded:
         """Record new and changed decisions."""
-        known = cash_outs.states(tx, [cash_out.id for cash_out, _ in decided])
-        shared_out, ignored, to_distribute = [], [], []
-        for cash_out, decision in decided:
+        ids = [cash_out.id for cash_out, _ in decided]
+        known = cash_outs.states(tx, ids)
+        shared_out, ignored, to_distribute, news = [], [], [], []
+        for cash_out, decision in with_imports(decided, known, imports.past(tx, ids)):
             state, reason = known.get(cash_out.id, ("", ""))
             if state == cash_outs.DISTRIBUTED:
                 shared_out.append((cash_out, decision))
@@ -73,12 +74,13 @@ class Recorder:
                     continue
                 to_distribute.append((cash_out, decision))
             elif _is_news(tx, cash_out, decision, state=state, reason=reason):
-                self._record_one(tx, cash_out, decision)
+                news.append((cash_out, decision))
                 if decision.verdict is Verdict.IGNORE:
                     ignored.append((cash_out, decision))
             elif state == cash_outs.IGNORED:
                 ignored.append((cash_out, decision))
         now = self.clock.now()
+        self._record_news(tx, news)
         self.changes.look(tx, shared_out, now=now)
         for cash_out, _ in shared_out:
             self._reports.tell(tx, cash_out, now=now)
@@ -132,6 +134,15 @@ class Recorder:
         for distribution_id in found:
             self._hold(tx, HoldKind.RECOVERY, distribution_id, HoldReason.LOST)
 
+    def _record_news(self, tx: Tx, news: Sequence[Decided]) -> None:
+        """Record what isn't distributed now, and tell together what is older than an import."""
+        for cash_out, decision in news:
+            self._record_one(tx, cash_out, decision)
+        older = [decision for _, decision in news if decision.reason is Reason.BEFORE_IMPORT]
+        if older:
+            told = Say("notice.older_than_import", n=len(older))
+            self.notices.tell_operators(tx, told, self.clock.now())
+
     def _record_one(self, tx: Tx, cash_out: CashOut, decision: Decision) -> None:
         now = self.clock.now()
         state, reason = STATE_OF[decision.verdict], str(decision.reason)
@@ -157,8 +168,11 @@ class Recorder:
 
     def _hold(self, tx: Tx, kind: HoldKind, ref: str, reason: str, told: Say | None = None) -> None:
         now = self.clock.now()
-        # Two exports that are mixed every other time would be told all day.
-        is_told = reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
+        # Two exports that are mixed every other time would be told all day; what is older than an import
+        # is told together.
+        is_told = reason == Reason.BEFORE_IMPORT or (
+            reason == Reason.TWICE and holds.was_opened(tx, kind, ref, reason)
+        )
         hold = holds.open_hold(tx, kind, ref, reason, now=now)
         if hold is not None and not is_told:
             self.notices.hold_opened(tx, hold, now, told=told)

@@ -1,4 +1,4 @@
-"""The instant from which on cash-outs count: `lamassu.start_at`, or else the bot's first start.
+"""The instant from which on cash-outs count: `lamassu.start_at`, or an import's, or the bot's first start.
 
 The invariant: once a programme runs, an earlier instant than before counts only after an operator has agreed,
 because the cash-outs in between would be distributed and the commission paid.
@@ -7,6 +7,7 @@ because the cash-outs in between would be distributed and the commission paid.
 from dataclasses import dataclass
 from datetime import datetime
 
+from dca_bot.errors import LedgerError
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
@@ -28,9 +29,42 @@ def foresee(tx: Tx, configured: datetime | None, now: datetime) -> Start:
 
     A ledger from before 0.2.0 doesn't have the used instant: the configured instant counts as used.
     """
-    at = configured or bot_state.moment(tx, bot_state.START_AT) or now
+    at = configured or unconfigured(tx) or now
     used = bot_state.moment(tx, bot_state.START_USED) or at
     return Start(at, at < used, used)
+
+
+def unconfigured(tx: Tx) -> datetime | None:
+    """Return the start without a configured one: the import's, or the bot's first start; None for neither."""
+    return imported(tx) or bot_state.moment(tx, bot_state.START_AT)
+
+
+def imported(tx: Tx) -> datetime | None:
+    """Return the instant of the oldest cash-out that the source of an import hasn't processed."""
+    return bot_state.moment(tx, bot_state.START_IMPORTED)
+
+
+def begin_with_import(tx: Tx, oldest_at: datetime) -> datetime:
+    """Record that an import's cash-outs count from their oldest on, and return the start.
+
+    The start is never moved ahead. Nobody is asked, because an import's cash-outs are all held.
+    """
+    known = (
+        bot_state.moment(tx, name) for name in (bot_state.START_USED, bot_state.START_IMPORTED)
+    )
+    at = min([oldest_at, *filter(None, known)])
+    for name in (bot_state.START_IMPORTED, bot_state.START_USED):
+        bot_state.put(tx, name, at.isoformat())
+    return at
+
+
+def refuse_later(configured: datetime | None, imported_at: datetime | None) -> None:
+    """Raise LedgerError for a configured start after the import's: cash-outs in between would be lost."""
+    if configured is not None and imported_at is not None and configured > imported_at:
+        raise LedgerError(
+            f"lamassu.start_at is {configured:%Y-%m-%d %H:%M} UTC, but cash-outs since"
+            f" {imported_at:%Y-%m-%d %H:%M} UTC count by the import. Remove lamassu.start_at."
+        )
 
 
 def has_begun(tx: Tx) -> bool:
@@ -39,7 +73,11 @@ def has_begun(tx: Tx) -> bool:
 
 
 def begin(tx: Tx, configured: datetime | None, now: datetime) -> Start:
-    """Record a start of the bot; if older cash-outs would count, everything waits for an operator."""
+    """Record a start of the bot; if older cash-outs would count, everything waits for an operator.
+
+    Raise LedgerError if cash-outs of an import would not count any more.
+    """
+    refuse_later(configured, imported(tx))
     found = foresee(tx, configured, now)
     if not has_begun(tx):
         bot_state.put(tx, bot_state.START_AT, now.isoformat())

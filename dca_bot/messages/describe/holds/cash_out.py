@@ -1,5 +1,6 @@
 """Describes the hold on a cash-out that is not shared out yet."""
 
+from dca_bot.core.cash_out import Reason
 from dca_bot.core.names import short_id
 from dca_bot.ledger.distributions import cash_outs
 from dca_bot.ledger.distributions.cash_outs import RecordedCashOut
@@ -15,10 +16,12 @@ from dca_bot.messages.say import NOTHING, Fiat, Field, Moment, Plain, Sat, Say
 
 def cash_out_fields(hold: Hold, cash_out: RecordedCashOut) -> dict[str, Field]:
     """Return the fields of each text about a held cash-out."""
+    is_older = hold.reason == Reason.BEFORE_IMPORT
     return {
         "id": hold.id,
         "machine": short(cash_out.machine),
-        "at": Moment(cash_out.at),
+        # Such a cash-out is distributed as of the import; the operator looks for the sale.
+        "at": Moment(cash_out.created_at if is_older else cash_out.at),
         "amounts": principal(cash_out),
         "reason": reason(hold.reason, hold.reason_said),
         "cash_out": short_id(cash_out.id),

@@ -14,6 +14,7 @@ import typer
 
 from dca_bot import __version__
 from dca_bot.commands.console import close_stdout, complain, flush, say, settle_streams
+from dca_bot.core.moving_in import Unit
 from dca_bot.errors import DcaBotError, in_words
 from dca_bot.program import CONFIG_DEFAULT, extras
 
@@ -29,6 +30,9 @@ ConfigPath = Annotated[
     Path, typer.Option("--config", readable=False, help="The configuration file.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Commit = Annotated[
+    bool, typer.Option("--commit", help="Carry it out; without it, the import is only tried.")
+]
 _QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 """Libraries whose own INFO lines would show addresses and requests."""
 
@@ -230,6 +234,70 @@ def demo(
         ) from None
     if not asyncio.run(run_demo(stay=stay)):
         raise DcaBotError("Ledger and wallets differ, or the demo was ended.")
+
+
+moving = typer.Typer(
+    help="Bring clients along from another programme: tried on a copy first.", no_args_is_help=True
+)
+app.add_typer(moving, name="import")
+
+
+@moving.command("clients")
+def import_clients(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv", readable=False, help="A CSV file with name,npub,balance,wallet."
+        ),
+    ],
+    commit: Commit = False,
+    config: ConfigPath = CONFIG_DEFAULT,
+    json: AsJson = False,
+) -> None:
+    """Bring along clients with their balances out of a CSV file; with --commit, the bot is stopped."""
+    from dca_bot.commands.imports import import_from_csv
+
+    logging.disable()
+    import_from_csv(config, file, commit=commit, json=json)
+
+
+@moving.command("satmachine")
+def import_satmachine(
+    people: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PEOPLE.csv",
+            readable=False,
+            help="A CSV file that says whose npub is whose: username,npub or user_id,npub.",
+        ),
+    ],
+    deposits_in: Annotated[
+        Unit,
+        typer.Option(help="What 1 is in its deposits: a whole unit (quetzal), or the smallest."),
+    ],
+    payments_in: Annotated[Unit, typer.Option(help="The same of its payments.")] = Unit.MAJOR,
+    database: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="Its file ext_satoshimachine.sqlite3, or a file of mode 600 with the URL of LNbits'"
+            " PostgreSQL.",
+        ),
+    ] = None,
+    schema: Annotated[
+        str, typer.Option(help="Its schema in PostgreSQL, if there are several.")
+    ] = "",
+    commit: Commit = False,
+    config: ConfigPath = CONFIG_DEFAULT,
+    json: AsJson = False,
+) -> None:
+    """Bring along clients, deposits and processed cash-outs from satmachineadmin, which is switched off."""
+    from dca_bot.commands.import_satmachine import Place
+    from dca_bot.commands.imports import import_from_satmachine
+
+    logging.disable()
+    place, units = Place(database, schema), (deposits_in, payments_in)
+    import_from_satmachine(config, people, place, units, commit=commit, json=json)
 
 
 @app.command("upgrade-check")

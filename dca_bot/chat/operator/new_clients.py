@@ -1,6 +1,7 @@
 """The operator's command that adds a client: by an npub, or by the code of a knock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from dca_bot.chat.command import Args, Command, Context, Counted, Done
 from dca_bot.chat.operator.knocks import described, find_knock, read_npub_or_knock
@@ -93,20 +94,50 @@ def keep_hints(tx: Tx, ctx: Context, args: Args, pubkey: str) -> None:
     person_relays.keep_hints(tx, pubkey, ctx.services.relay_hints(args.text("NPUB")))
 
 
-def _add(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Client:
-    name, pubkey = refuse_taken_name(tx, args.text("NAME")), _new_pubkey(tx, ctx, args)
+def admit(
+    tx: Tx, name: str, pubkey: str, *, hints: Sequence[str], language: str, now: datetime
+) -> Client:
+    """Add a client with a free pubkey and a new name; raise CommandRefused if the name is taken.
+
+    `hints`: relays where the client reads.
+    """
+    name = refuse_taken_name(tx, name)
     for former in client_names.alike(tx, name):
         commission.close_spent(tx, former)
     client = clients.add(
         tx,
         name=name,
         pubkey=pubkey,
-        language=ctx.programme.language,
-        now=ctx.now,
+        language=language,
+        now=now,
         notify=Notify.DAILY,  # a message for each payout would be up to 40 a day
     )
-    keep_hints(tx, ctx, args, pubkey)
-    knocks.close(tx, pubkey, now=ctx.now)
+    person_relays.keep_hints(tx, pubkey, hints)
+    knocks.close(tx, pubkey, now=now)
+    return client
+
+
+def refuse_taken_pubkey(tx: Tx, pubkey: str, *, operators: Collection[str], bot_pubkey: str) -> str:
+    """Return a pubkey that can be a client's; raise CommandRefused for anybody else's."""
+    if pubkey in operators:
+        raise refuse("client.npub_of_operator")
+    if pubkey == bot_pubkey:
+        raise refuse("client.npub_of_bot")
+    taken = clients.by_pubkey(tx, pubkey)
+    if taken is not None:
+        raise refuse("client.npub_taken", name=taken.name)
+    return pubkey
+
+
+def _add(tx: Tx, ctx: Context, args: Args, newcomer: Newcomer) -> Client:
+    client = admit(
+        tx,
+        args.text("NAME"),
+        _new_pubkey(tx, ctx, args),
+        hints=ctx.services.relay_hints(args.text("NPUB")),
+        language=ctx.programme.language,
+        now=ctx.now,
+    )
     ctx.notices.clients.welcome(tx, client, ctx.now, offered=newcomer.address)
     return client
 
@@ -119,11 +150,5 @@ def _new_pubkey(tx: Tx, ctx: Context, args: Args) -> str:
 
 
 def _refuse_taken(tx: Tx, ctx: Context, pubkey: str) -> str:
-    if pubkey in ctx.programme.operators:
-        raise refuse("client.npub_of_operator")
-    if pubkey == ctx.services.bot_pubkey:
-        raise refuse("client.npub_of_bot")
-    taken = clients.by_pubkey(tx, pubkey)
-    if taken is not None:
-        raise refuse("client.npub_taken", name=taken.name)
-    return pubkey
+    operators, bot_pubkey = ctx.programme.operators, ctx.services.bot_pubkey
+    return refuse_taken_pubkey(tx, pubkey, operators=operators, bot_pubkey=bot_pubkey)

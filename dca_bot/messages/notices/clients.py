@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from dca_bot.core.calendar import local_date
-from dca_bot.core.clients import Notify
+from dca_bot.core.clients import Mode, Notify
+from dca_bot.core.destination_text import is_wallet_key
+from dca_bot.core.moving_in import Opening
 from dca_bot.core.periods import Period
 from dca_bot.core.programme import Programme
 from dca_bot.ledger.correspondence import payout_notices, statements
@@ -35,15 +37,41 @@ class ClientNotices:
 
         `offered`: the payable Lightning address of the client's profile; empty without such an address.
         """
+        wallet = Say("welcome.offer", address=offered) if offered else Say("welcome.wallet")
+        self._writer.tell_client(tx, client, self._greeting(client, wallet), now)
+
+    def moved_in(
+        self, tx: Tx, client: Client, opening: Opening, now: datetime, *, wallet: str
+    ) -> None:
+        """Greet an imported client; `client` has the opening balance and the mode of before.
+
+        `wallet`: the destination of before, which the client has to send and to confirm; empty if unknown.
+        """
+        asked, pending, paid = Say("welcome.wallet"), NOTHING, NOTHING
+        if wallet:
+            is_key = is_wallet_key(wallet)
+            asked = Say("welcome.moved" if is_key else "welcome.moved_address", address=wallet)
+        if opening.pending_minor:
+            pending = Say("welcome.brought_pending", amount=Fiat(sum(opening.pending_minor)))
+        if opening.paid_sat:
+            sats, fiat = Sat(opening.paid_sat), Fiat(opening.paid_minor)
+            paid = Say("welcome.brought_paid", sats=sats, fiat=fiat)
+        brought = Say("welcome.brought", balance=Fiat(client.balance_minor))
+        others = (one for one in self._hindrances(tx, client) if one != Say("wallet.none"))
+        lines = (self._greeting(client, asked), brought, pending, paid, *others)
+        self._writer.tell_client(tx, client, Say("lines", lines=lines), now)
+
+    def _greeting(self, client: Client, wallet: Say) -> Say:
+        """Say how clients buy here, and ask for the wallet."""
         how, then = Say("welcome.flow"), NOTHING
-        if not self._programme.flow_enabled:
+        if not self._programme.flow_enabled or client.mode is Mode.FIXED:
             is_fixed = self._programme.fixed.enabled
             fixed = Say("welcome.fixed", margin=describe.margin(self._programme.fixed))
             how = fixed if is_fixed else Say("welcome.off")
-            then = Say("welcome.then_limit") if is_fixed else NOTHING
-        wallet = Say("welcome.offer", address=offered) if offered else Say("welcome.wallet")
+            is_limited = client.fixed_limit_minor > 0
+            then = Say("welcome.then_limit") if is_fixed and not is_limited else NOTHING
         others = [code for code in LANGUAGES if code != client.language]
-        told = Say(
+        return Say(
             "notice.welcome",
             name=client.name,
             how=how,
@@ -51,7 +79,6 @@ class ClientNotices:
             then=then,
             other=tuple(Say("welcome.also", offer=LanguageOffer(code)) for code in others),
         )
-        self._writer.tell_client(tx, client, told, now)
 
     def deposit_pending(
         self, tx: Tx, client: Client, amount_minor: int, now: datetime, *, is_new: bool = False

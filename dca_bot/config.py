@@ -63,14 +63,15 @@ class Config(Section):
         """Return a path of the configuration relative to the working directory."""
         return self.base / name
 
-    def named_files(self) -> Iterator[tuple[Path, bool]]:
-        """Yield each file that the configuration names, and whether only the owner may read the file.
+    def secret_path(self, name: Path) -> Path:
+        """Return the path of a secret: of the credential with that file name, if systemd hands one over."""
+        return credential_or(self.path(name))
 
-        A secret that systemd hands to this service stands for the file of the same name.
-        """
+    def named_files(self) -> Iterator[tuple[Path, bool]]:
+        """Yield each file that the configuration names, and whether only the owner may read the file."""
         for name, access in _files_of(self):
-            path, is_private = self.path(name), access is Access.OWNER
-            yield credential_or(path) if is_private else path, is_private
+            is_private = access is Access.OWNER
+            yield self.secret_path(name) if is_private else self.path(name), is_private
 
     @property
     def backup_dir(self) -> Path:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from dca_bot.config import Config
 from dca_bot.core.ports import CashOutSource
-from dca_bot.files.credentials import credential_or
 from dca_bot.files.secret_files import POSTGRES_PASSWORD_VARIABLE, read_secret
 from dca_bot.lamassu.directory import DirectorySource
 from dca_bot.lamassu.postgres import PostgresSource
@@ -30,7 +29,7 @@ def build_source(config: Config, environment: Mapping[str, str]) -> CashOutSourc
 def build_postgres(config: Config, environment: Mapping[str, str]) -> PostgresSource:
     """Make the reader of Lamassu's database; raise ConfigError for a missing password."""
     postgres = config.lamassu.postgres
-    password_path = config.path(postgres.password_file)
+    password_path = config.secret_path(postgres.password_file)
     server = PostgresServer(
         host=postgres.host,
         port=postgres.port,
@@ -59,6 +58,6 @@ def ssh_server(config: Config) -> SshServer:
         host=ssh.host,
         port=ssh.port,
         username=ssh.username,
-        private_key_file=credential_or(config.path(ssh.private_key_file)),
+        private_key_file=config.secret_path(ssh.private_key_file),
         known_hosts_file=config.path(ssh.known_hosts_file),
     )

@@ -26,7 +26,7 @@ def build_place(config: Config, text: str) -> CopyPlace:
         host=there.host,
         port=there.port,
         username=there.username,
-        private_key_file=config.path(config.backup.ssh_key_file),
+        private_key_file=config.secret_path(config.backup.ssh_key_file),
         known_hosts_file=config.path(config.backup.ssh_known_hosts_file),
         setting=_SETTING,
     )

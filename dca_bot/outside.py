@@ -129,7 +129,7 @@ def bot_key(config: Config, environment: Mapping[str, str]) -> SecretKey:
 
     Raise ConfigError if the key is missing or broken, and if an operator has the same key.
     """
-    path = config.path(config.nostr.private_key_file)
+    path = config.secret_path(config.nostr.private_key_file)
     remedy = f"make one with: {command('chat', '--new', '--key', path)}, or put one there"
     text = read_secret(path, NOSTR_KEY_VARIABLE, environment, remedy=remedy)
     try:
@@ -146,7 +146,7 @@ def build_wallet(config: Config, environment: Mapping[str, str]) -> LnbitsWallet
 
     Raise ConfigError if the admin key is missing or broken.
     """
-    path = config.path(config.lnbits.source_admin_key_file)
+    path = config.secret_path(config.lnbits.source_admin_key_file)
     remedy = "put the source wallet's admin key there"
     admin_key = read_secret(path, LNBITS_KEY_VARIABLE, environment, remedy=remedy)
     if not is_wallet_key(admin_key):
@@ -177,7 +177,7 @@ def build_heartbeat(config: Config) -> Heartbeat | None:
     file = config.monitoring.heartbeat_url_file
     if file is None:
         return None
-    path = config.path(file)
+    path = config.secret_path(file)
     remedy = "put the URL there that the service shows for this check"
     return Heartbeat(checked_url(read_secret_file(path, remedy=remedy), str(path)))
 

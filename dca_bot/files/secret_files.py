@@ -1,4 +1,4 @@
-"""Reads and writes secrets: keys and passwords in private files, systemd's credentials or the environment.
+"""Reads and writes secrets: keys and passwords in private files, or in variables of the environment.
 
 The invariant: only the owner can read a secret's file, and no error shows a secret.
 """
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dca_bot.errors import ConfigError, FileRefused, in_words
-from dca_bot.files.credentials import credential_or
 from dca_bot.files.rights import read_text, refuse_unfit_new_file
 
 NOSTR_KEY_VARIABLE = "DCA_BOT_NOSTR_KEY"
@@ -17,19 +16,19 @@ POSTGRES_PASSWORD_VARIABLE = "DCA_BOT_POSTGRES_PASSWORD"  # noqa: S105 (the vari
 
 
 def read_secret(path: Path, variable: str, environment: Mapping[str, str], *, remedy: str) -> str:
-    """Return a secret from the environment, systemd's credentials, or a file that only the owner can read.
+    """Return a secret from the environment, or from a file that only the owner can read.
 
     `remedy` says how to get the file. Raise ConfigError without a secret, or for a file that others
     can read.
     """
     if environment.get(variable):
         return environment[variable].strip()
-    return read_secret_file(credential_or(path), remedy=f"{remedy}, or into {variable}")
+    return read_secret_file(path, remedy=f"{remedy}, or into {variable}")
 
 
 def secret_place(path: Path, variable: str, environment: Mapping[str, str]) -> str:
-    """Name the place where `read_secret` finds a secret: the variable, the credential or the file."""
-    return variable if environment.get(variable) else str(credential_or(path))
+    """Name the place where `read_secret` finds a secret: the variable or the file."""
+    return variable if environment.get(variable) else str(path)
 
 
 def read_secret_file(path: Path, *, remedy: str) -> str:

@@ -15,10 +15,10 @@ from dca_bot.config import Config
 from dca_bot.errors import ConfigError, FileRefused
 from dca_bot.files.credentials import credential_or
 from dca_bot.files.rights import read_text, refuse_unfit_file
-from dca_bot.files.secret_files import read_secret, secret_place
+from dca_bot.files.secret_files import read_secret, read_secret_file
 from dca_bot.lamassu_source import ssh_server
 from dca_bot.nostr.keys import generate
-from dca_bot.outside import bot_key
+from dca_bot.outside import bot_key, build_heartbeat
 
 ANYBODY = 0xFFFFFFFF
 READ, SEARCH = 4, 1
@@ -71,10 +71,10 @@ def refusal(path: Path) -> str:
 def test_credential_is_read_in_place_of_the_file_and_named_as_the_place(credentials, home):
     path = hand_over(credentials, "bot.nsec", "systemd's\n")
     assert path.stat().st_mode & 0o777 == 0o440, "as stat shows the ACL"
-    name = home / "bot.nsec"
     with as_bot():
+        name = credential_or(home / "bot.nsec")
+        assert name == path
         assert read_secret(name, "KEY", {}, remedy="") == "systemd's"
-        assert secret_place(name, "KEY", {}) == str(path)
         assert read_secret(name, "KEY", {"KEY": "variable's"}, remedy="") == "variable's"
         other = home / "lnbits.key"
         assert credential_or(other) == other
@@ -88,13 +88,18 @@ def test_service_without_acl_gets_files_of_its_own_user(credentials, home):
     for one in (path, credentials):
         os.chown(one, NOBODY, NOBODY)
     with as_bot():
-        assert read_secret(home / "bot.nsec", "KEY", {}, remedy="") == "systemd's"
+        assert read_secret_file(credential_or(home / "bot.nsec"), remedy="") == "systemd's"
 
 
 @needs_root
 def test_bot_starts_with_all_its_secrets_from_systemd(credentials, home):
     key = generate()
-    names = {"bot.nsec": key.nsec(), "lnbits.key": "0" * 32, "lamassu.key": "x"}
+    names = {
+        "bot.nsec": key.nsec(),
+        "lnbits.key": "0" * 32,
+        "lamassu.key": "x",
+        "beat.url": "https://b.example/1",
+    }
     paths = {hand_over(credentials, name, text) for name, text in names.items()}
     ssh = {"host": "h", "username": "u", "private_key_file": "lamassu.key", "known_hosts_file": "h"}
     config = Config.model_validate(
@@ -103,10 +108,12 @@ def test_bot_starts_with_all_its_secrets_from_systemd(credentials, home):
             "nostr": {"relays": ["wss://relay.example.com"], "operators": [generate().npub]},
             "lamassu": {"source": "ssh-csv", "ssh": ssh},
             "lnbits": {"url": "https://lnbits.example.com"},
+            "monitoring": {"heartbeat_url_file": "beat.url"},
         }
     )
     with as_bot():
         assert bot_key(config, {}).npub == key.npub
+        assert build_heartbeat(config) is not None
         assert ssh_server(config).private_key_file == credentials / "lamassu.key"
         assert ssh_server(config).known_hosts_file == home / "h"
         assert paths <= {path for path, is_private in config.named_files() if is_private}
@@ -152,7 +159,7 @@ def test_credential_with_more_rights_than_systemd_gives_is_refused(credentials, 
     path = hand_over(credentials, "bot.nsec", "secret")
     path.chmod(mode)
     with as_bot(), pytest.raises(ConfigError, match="belongs to root"):
-        read_secret(home / "bot.nsec", "KEY", {}, remedy="")
+        read_secret_file(credential_or(home / "bot.nsec"), remedy="")
 
 
 @needs_root

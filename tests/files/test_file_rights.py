@@ -510,10 +510,13 @@ def test_init_by_root_in_the_folder_of_the_bots_user_asks_nothing_and_writes_not
         assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["config.toml", "bot.nsec"])
-def test_init_sees_a_link_that_leads_nowhere_before_it_asks(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("config.toml", "is there already"), ("bot.nsec", "is a link to nowhere, which isn't there")],
+)
+def test_init_sees_a_link_that_leads_nowhere_before_it_asks(tmp_path, name, said):
     (tmp_path / name).symlink_to("nowhere")
-    with pytest.raises(DcaBotError, match=f"{name} is there already; move it away"):
+    with pytest.raises(DcaBotError, match=f"{name} {said}"):
         ask_and_write(tmp_path / "config.toml")
 
 

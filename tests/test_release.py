@@ -2,8 +2,9 @@
 
 import importlib.util
 import re
+import sys
 import tomllib
-from importlib.metadata import requires
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _SPEC = importlib.util.spec_from_file_location("release", DEPLOY / "release.py")
 release = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(release)
+IMPORTED = re.compile(r"^ *(?:import|from) (\w+)(?:\.[\w.]+)?(?= import|$| as )", re.MULTILINE)
 
 
 def pins(name: str) -> dict[str, str]:
@@ -35,6 +37,24 @@ def closure(listed: list[str], seen: set[str]) -> set[str]:
             seen.add(name)
             closure(requires(name) or [], seen)
     return seen
+
+
+def test_each_package_that_the_program_imports_is_declared():
+    """What another dependency happened to bring along is gone with its next version."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    listed = [*PROJECT["project"]["dependencies"]]
+    listed += [one for extra in ("alerts", "charts", "demo") for one in extras[extra]]
+    declared = {canonicalize_name(Requirement(one).name) for one in listed}
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "dca_bot").rglob("*.py")]
+    codes = [re.sub(r'""".*?"""', "", text, flags=re.DOTALL) for text in texts]
+    names = {name for code in codes for name in IMPORTED.findall(code)}
+    brought = packages_distributions()
+    foreign = {
+        name
+        for name in names - set(sys.stdlib_module_names) - {"dca_bot"}
+        if not declared & {canonicalize_name(one) for one in brought.get(name, [])}
+    }
+    assert foreign == set()
 
 
 def test_lock_has_the_versions_of_the_constraints_and_all_that_the_bot_needs():

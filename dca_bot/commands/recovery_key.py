@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-import click
 import typer
+from rich.console import Console
 
 from dca_bot.commands.console import say
 from dca_bot.config import Config
@@ -100,7 +100,7 @@ def read_recovery_key(key_file: Path | None) -> RecoveryKey:
 def _have_proven(key: RecoveryKey) -> None:
     """Take the key off the screen, and ask for its end, which is then read from where it was written."""
     typer.prompt("Written down? Enter takes it off the screen", default="", show_default=False)
-    click.clear()
+    Console().clear()
     for _ in range(_TRIES):
         typed: str = typer.prompt(
             f"The last {_PROOF_CHARS} characters of what you have written down"

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+BROUGHT_ALONG = {"pil", "uvicorn"}
+"""What comes with matplotlib, and with LNbits in its own environment."""
 _SPEC = importlib.util.spec_from_file_location("release", DEPLOY / "release.py")
 release = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(release)
@@ -61,6 +63,26 @@ def test_lock_has_the_versions_of_the_constraints_and_all_that_the_bot_needs():
     lock, constraints = pins("requirements.txt"), pins("constraints.txt")
     assert lock.items() <= constraints.items(), "make lock"
     assert lock.keys() == closure(PROJECT["project"]["dependencies"], set()), "make lock"
+
+
+def test_package_imports_what_it_names_as_needed():
+    extras = PROJECT["project"]["optional-dependencies"]
+    listed = [
+        *PROJECT["project"]["dependencies"],
+        *extras["alerts"],
+        *extras["charts"],
+        *extras["demo"],
+    ]
+    named = {canonicalize_name(Requirement(one).name) for one in listed}
+    imported = {
+        canonicalize_name(module)
+        for path in (ROOT / "dca_bot").rglob("*.py")
+        for module in re.findall(
+            r"^\s*(?:from|import) (\w+)[ .\n]", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        if module not in {*sys.stdlib_module_names, "dca_bot"}
+    }
+    assert imported - named == BROUGHT_ALONG
 
 
 def test_each_line_of_the_lock_has_hashes():

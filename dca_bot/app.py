@@ -25,6 +25,7 @@ from dca_bot.offsite_places import build_places, build_seal
 from dca_bot.outside import (
     Outside,
     bot_key,
+    build_alerter,
     build_file_server,
     build_heartbeat,
     build_messenger,
@@ -58,7 +59,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
         key = bot_key(config, os.environ)
         file_server = build_file_server(config, key)
         exits.push_async_callback(file_server.aclose)
-        heartbeat = build_heartbeat(config)
+        alerter, heartbeat = build_alerter(config), build_heartbeat(config)
         if heartbeat is not None:
             await exits.enter_async_context(heartbeat)
         seal = build_seal(config, key)
@@ -84,6 +85,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             file_server=file_server,
             draw=painter(),
             beat=heartbeat,
+            alert=alerter,
             metrics=build_metrics(config),
             copy_places=build_places(config),
             seal=seal,
@@ -138,6 +140,8 @@ async def keep_running(
             group.create_task(jobs.health.run(), name="health"),
             group.create_task(outside.supervisor.run(outside.clock, is_alive), name="supervisor"),
         ]
+        if jobs.alerts is not None:
+            tasks.append(group.create_task(jobs.alerts.run(), name="alerts"))
         if outside.metrics is not None:
             tasks.append(group.create_task(outside.metrics.run(), name="metrics"))
         if outside.stalls is not None:

@@ -60,13 +60,16 @@ def init(config: ConfigPath = CONFIG_DEFAULT) -> None:
 
 
 @app.command()
-def check(config: ConfigPath = CONFIG_DEFAULT) -> None:
+def check(
+    config: ConfigPath = CONFIG_DEFAULT,
+    alert: Annotated[bool, typer.Option("--alert", help="Send a test alert too.")] = False,
+) -> None:
     """Try each outside part, step by step, and say what to do where it fails; change nothing."""
     from dca_bot.commands.check import run_checks
 
     # The steps say what is wrong; the journal's lines belong to `run`.
     logging.disable()
-    if not asyncio.run(run_checks(config)):
+    if not asyncio.run(run_checks(config, sends_alert=alert)):
         raise DcaBotError("Not everything is in order yet; see each ✗ above.")
 
 
@@ -88,7 +91,13 @@ def run(
 
 
 @app.command()
-def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
+def status(
+    config: ConfigPath = CONFIG_DEFAULT,
+    json: AsJson = False,
+    healthy: Annotated[
+        bool, typer.Option("--healthy", help="Fail unless a bot runs and all is well.")
+    ] = False,
+) -> None:
     """Show what the ledger says now; the bot may be running."""
     from dca_bot.commands.status import read_status, render_status
     from dca_bot.config import load_config
@@ -96,6 +105,8 @@ def status(config: ConfigPath = CONFIG_DEFAULT, json: AsJson = False) -> None:
     loaded = load_config(config)
     values = asyncio.run(read_status(loaded))
     say(json_text.dumps(values) if json else render_status(values, loaded))
+    if healthy and not values["health"]["well"]:
+        raise DcaBotError("Not all is well; see above.")
 
 
 @app.command()

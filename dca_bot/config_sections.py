@@ -246,6 +246,7 @@ class MonitoringConfig(Section):
 
     heartbeat_url_file: MaybePrivateFile = None
     metrics_listen: MaybeLoopback = None
+    alert_url_file: MaybePrivateFile = None
 
 
 class BackupConfig(Section):

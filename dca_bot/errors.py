@@ -232,6 +232,10 @@ class HeartbeatFailed(DcaBotError):
     """The heartbeat's URL did not answer well; the text says why, and shows nothing of the URL."""
 
 
+class AlertFailed(DcaBotError):
+    """No place took an alert; the text shows nothing of the places' URLs."""
+
+
 class MessageRefused(DcaBotError):
     """An event from a relay failed a check, and is dropped."""
 

@@ -17,6 +17,7 @@ from dca_bot.config import Config
 from dca_bot.core.destination_text import is_wallet_key
 from dca_bot.core.ports import (
     Addresses,
+    Alert,
     Beat,
     CashOutSource,
     Clock,
@@ -43,6 +44,7 @@ from dca_bot.ledger.store.connection import Connect, open_in_thread
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages.render import LANGUAGES, load_texts
 from dca_bot.messages.say import Say
+from dca_bot.monitoring.alerts import Alerter, parse_urls
 from dca_bot.monitoring.heartbeat import Heartbeat, checked_url
 from dca_bot.nostr.announcement.presence import Presence
 from dca_bot.nostr.events import sign
@@ -56,7 +58,7 @@ from dca_bot.stalls import StallWatch
 from dca_bot.system_clock import SystemClock
 from dca_bot.systemd import Supervisor
 
-_NAME = "dca-bot"
+BOT_NAME = "dca-bot"
 _ECHO_EVERY_S_WATCHED = 120
 """A deaf relay is to be noticed from outside within five minutes."""
 _ECHO_EVERY_S = 900
@@ -82,6 +84,7 @@ class Outside:
     file_server: FileServer | None = None
     draw: Draw | None = None
     beat: Beat | None = None
+    alert: Alert | None = None
     metrics: Metrics | None = None
     copy_places: Sequence[CopyPlace] = ()
     seal: Seal | None = None
@@ -193,6 +196,16 @@ def build_metrics(config: Config) -> Metrics | None:
     return MetricsServer(host, port)
 
 
+def build_alerter(config: Config) -> Alerter | None:
+    """Make the sender of alerts, None without one; raise ConfigError for an unusable file."""
+    file = config.monitoring.alert_url_file
+    if file is None:
+        return None
+    path = config.path(file)
+    remedy = "put the places there that alerts go to, as URLs, one a line: docs/monitoring.md"
+    return Alerter(parse_urls(read_secret_file(path, remedy=remedy), str(path)))
+
+
 def build_messenger(
     config: Config,
     key: SecretKey,
@@ -225,7 +238,7 @@ def _presence(config: Config) -> Presence:
     manifest = config.nostr.command_manifest
     return Presence(
         profile=config.nostr.profile.model_dump(exclude_none=True),
-        first_profile={"name": _NAME, "about": texts.render(Say("profile.about"), language)},
+        first_profile={"name": BOT_NAME, "about": texts.render(Say("profile.about"), language)},
         manifest=manifest,
         commands=() if manifest is ManifestFormat.OFF else slash_commands(texts, language),
     )

@@ -16,6 +16,7 @@ from dca_bot.core.lease import Party, public_id, short_name
 from dca_bot.core.ports import SoughtPerson
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.alarms import Alarms
+from dca_bot.jobs.alerts import Alerts
 from dca_bot.jobs.backups import Backups
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
@@ -43,9 +44,9 @@ from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Database, reading_beside
 from dca_bot.ledger.store.instances import note_instance
 from dca_bot.messages.notices import Notices
-from dca_bot.messages.render import load_texts
+from dca_bot.messages.render import Texts, load_texts
 from dca_bot.nostr.keys import npub, parse_npub, relay_hints
-from dca_bot.outside import Outside
+from dca_bot.outside import BOT_NAME, Outside
 from dca_bot.startup import begin
 
 
@@ -70,6 +71,7 @@ class Jobs:
     daily_summary: DailySummary
     files: Files
     health: HealthWatch
+    alerts: Alerts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ async def build_jobs(
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),
         health=_health(parts, funds),
+        alerts=_alerts(parts, texts),
     )
 
 
@@ -220,6 +223,22 @@ def _health(parts: _Parts, funds: Funds) -> HealthWatch:
         funds=funds,
         beat=parts.outside.beat,
         metrics=parts.outside.metrics,
+    )
+
+
+def _alerts(parts: _Parts, texts: Texts) -> Alerts | None:
+    """Build the sender of alerts; None without a place that alerts go to."""
+    config, send = parts.config, parts.outside.alert
+    if send is None:
+        return None
+    return Alerts(
+        database=parts.database,
+        send=send,
+        texts=texts,
+        language=parts.programme.language,
+        title=config.nostr.profile.name or BOT_NAME,
+        clock=parts.outside.clock,
+        alert_after=timedelta(minutes=config.notifications.offline_alert_minutes),
     )
 
 

@@ -209,9 +209,16 @@ async def folder(tmp_path, lnbits, wallets):
     return tmp_path
 
 
+def test_status_fails_without_a_healthy_bot_if_asked_to(folder):
+    done = dca_bot("status", "--healthy", folder=folder)
+    assert "No bot runs on this ledger now." in done.stdout
+    assert sentence(done) == "Not all is well; see above.\n"
+
+
 def test_status_tells_what_the_ledger_says(folder):
     values = json.loads(dca_bot("status", "--json", folder=folder).stdout)
     assert values == {
+        "health": {"running": False, "well": False, "parts": {}},
         "paused": False,
         "disputed": None,
         "lease_refused": None,

@@ -27,6 +27,7 @@ from dca_bot.offsite_places import build_place, build_places, recipients
 from dca_bot.outside import (
     Outside,
     bot_key,
+    build_alerter,
     build_file_server,
     build_heartbeat,
     build_messenger,
@@ -81,6 +82,10 @@ class Wired:
     @property
     def has_heartbeat(self):
         return build_heartbeat(self.config) is not None
+
+    @property
+    def has_alerts(self):
+        return build_alerter(self.config) is not None
 
     @property
     def metrics_place(self):
@@ -143,6 +148,7 @@ SECRETS = {
     "other.key": "2" * 32,
     "lamassu.pgpass": "password",
     "other.pgpass": "other",
+    "alert.urls": "json://alert.example",
     "beat.url": "https://beat.example/x",
     "recovery.pub": generate_key().public,
     "other.pub": RECOVERY.public,
@@ -303,6 +309,12 @@ CASES = [
         "[::1]:9108",
         lambda w: (w.metrics_place, w.jobs.health.pause_s),
         (("::1", 9108), 60),
+    ),
+    (
+        "monitoring.alert_url_file",
+        "alert.urls",
+        lambda w: (w.has_alerts, w.jobs.alarms.signals.rest_s),
+        (True, 60),
     ),
 ]
 MORE = [

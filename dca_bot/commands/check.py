@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dca_bot.commands.check_files import check_files
 from dca_bot.commands.check_lamassu import check_lamassu
+from dca_bot.commands.check_monitoring import check_monitoring
 from dca_bot.commands.check_relays import check_relays
 from dca_bot.commands.console import say
 from dca_bot.config import Config, load_config
@@ -57,12 +58,15 @@ class _Result:
     is_good: bool
 
 
-async def run_checks(config_path: Path) -> bool:
-    """Print a line for each step; return whether all steps succeeded. Nothing is changed anywhere."""
+async def run_checks(config_path: Path, *, sends_alert: bool = False) -> bool:
+    """Print a line for each step; return whether all steps succeeded.
+
+    Nothing is changed anywhere. `sends_alert`: a test alert is sent to the places of alerts.
+    """
     config = load_config(config_path)
     what = ", for a rehearsal: nothing is paid" if config.bot.rehearsal else ""
     say(f"✓ {config_path} is complete{what}")
-    return await take_all(_steps(config), config)
+    return await take_all(_steps(config, sends_alert=sends_alert), config)
 
 
 async def take_all(steps: Sequence[Step], config: Config) -> bool:
@@ -84,7 +88,7 @@ async def take_all(steps: Sequence[Step], config: Config) -> bool:
     return all(result.is_good for result in results)
 
 
-def _steps(config: Config) -> tuple[Step, ...]:
+def _steps(config: Config, *, sends_alert: bool = False) -> tuple[Step, ...]:
     """Return the steps in the order of printing; at most one step at a time opens the ledger."""
     way, ledger = _steps_to_lamassu(config), asyncio.Lock()
     lamassu = partial(check_lamassu, ledger=ledger)
@@ -97,6 +101,7 @@ def _steps(config: Config) -> tuple[Step, ...]:
         Step("LNbits", partial(_check_lnbits, ledger=ledger)),
         Step("Relays", check_relays, after=("Nostr keys",)),
         *_steps_to_files(config),
+        *_steps_to_monitoring(config, sends_alert=sends_alert),
     )
 
 
@@ -168,6 +173,12 @@ async def _check_backups(config: Config) -> str:
 def _steps_to_files(config: Config) -> tuple[Step, ...]:
     """Return the step of the file server, if there is one."""
     return (Step("Files", check_files, after=("Nostr keys",)),) if config.files.blossom else ()
+
+
+def _steps_to_monitoring(config: Config, *, sends_alert: bool) -> tuple[Step, ...]:
+    """Return the step of those who watch from outside, if there are any."""
+    look = partial(check_monitoring, sends_alert=sends_alert)
+    return (Step("Monitoring", look),) if config.is_watched else ()
 
 
 def _steps_to_lamassu(config: Config) -> tuple[Step, ...]:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dca_bot.commands.status_health import health_lines, health_values
 from dca_bot.commands.status_reach import reach_lines, reach_values
 from dca_bot.config import Config
 from dca_bot.core.ceilings import Ceilings
@@ -58,6 +59,7 @@ def render_status(values: dict[str, Any], config: Config) -> str:
     lines = [
         *rehearsed,
         _paying(values),
+        *health_lines(values["health"], config),
         f"Lamassu last read: {at('last_poll_at')}"
         if values["last_poll_at"]
         else "Lamassu was not read yet.",
@@ -190,6 +192,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
     dispute = leases.open_dispute(tx)
     return {
         "rehearsal": config.bot.rehearsal,
+        "health": health_values(tx, now),
         "paused": bot_state.paused(tx),
         "disputed": None if dispute is None else str(dispute.reason),
         "lease_refused": bot_state.get(tx, bot_state.LEASE_REFUSED),

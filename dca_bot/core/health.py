@@ -4,7 +4,7 @@ One judgement feeds the heartbeat, the metrics, `status` and the alerts. The con
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -60,7 +60,7 @@ _GOOD = (Condition.OK, Condition.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """A part's condition, and since when the part has been in this condition."""
+    """A part's condition, and since when the part has been in good condition, or in trouble of any kind."""
 
     condition: Condition
     since: datetime
@@ -139,13 +139,15 @@ def judge(seen: Seen, now: datetime) -> dict[HealthPart, Condition]:
 def follow(
     before: Mapping[HealthPart, PartHealth], found: Mapping[HealthPart, Condition], now: datetime
 ) -> dict[HealthPart, PartHealth]:
-    """Return the parts' health after a look: a condition that goes on keeps the time of its beginning."""
+    """Return the parts' health after a look: trouble keeps the time of its beginning, whatever its kind."""
     return {part: _followed(before.get(part), condition, now) for part, condition in found.items()}
 
 
 def _followed(before: PartHealth | None, condition: Condition, now: datetime) -> PartHealth:
-    goes_on = before is not None and before.condition is condition and before.since <= now
-    return before if goes_on and before is not None else PartHealth(condition, now)
+    found = PartHealth(condition, now)
+    if before is None or before.is_good is not found.is_good:
+        return found
+    return replace(found, since=min(before.since, now))
 
 
 def _poll(seen: Seen, now: datetime) -> Condition:

@@ -102,11 +102,12 @@ def test_only_a_vital_part_in_trouble_makes_the_bot_unwell(part, condition):
     assert health.is_well is (is_fine or part not in VITAL)
 
 
-def test_condition_keeps_the_time_of_its_beginning_until_another_comes():
+def test_trouble_keeps_the_time_of_its_beginning_whatever_its_kind():
     part, later = HealthPart.POLL, NOW + timedelta(minutes=1)
     first = follow({}, {part: Condition.LATE}, NOW)
-    assert follow(first, {part: Condition.LATE}, later)[part].since == NOW
-    assert follow(first, {part: Condition.OK}, later)[part].since == later
+    for condition in (Condition.LATE, Condition.UNREACHABLE):
+        assert follow(first, {part: condition}, later)[part] == PartHealth(condition, NOW)
+    assert follow(first, {part: Condition.OK}, later)[part] == PartHealth(Condition.OK, later)
 
 
 def test_condition_of_a_time_to_come_begins_now():

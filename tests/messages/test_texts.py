@@ -29,6 +29,7 @@ from dca_bot.core.delivery import Undelivered
 from dca_bot.core.destination_text import PAYABLE, Form
 from dca_bot.core.files import FilesWish
 from dca_bot.core.freshness import STANDBY
+from dca_bot.core.health import Condition, HealthPart
 from dca_bot.core.lease import DisputeReason
 from dca_bot.core.obstacles import Obstacle
 from dca_bot.core.payout import COLLECTING, PayoutState, Wait, Waiting
@@ -198,12 +199,14 @@ TERMS = {
     "period": LimitPeriod,
     "cash_out": allowed("cash_out", "state"),
     "client": allowed("client", "state"),
+    "condition": Condition,
     "copy": [STANDBY],
     "deposit": [*allowed("deposit", "state"), WITHDRAWN],
     "files": FilesWish,
     "fixed_run": set(allowed("fixed_run", "state")) - {fixed_runs.DONE},
     "form": set(Form) - PAYABLE - {Form.UNKNOWN},
     "job": Guarded,
+    "health_part": HealthPart,
     "hold": [*HoldKind],
     "lease": DisputeReason,
     "mode": allowed("client", "mode"),

@@ -30,7 +30,7 @@ from dca_bot.core.ports.lnbits import (
     PayReply,
     Wallet,
 )
-from dca_bot.core.ports.monitoring import Beat, Metrics
+from dca_bot.core.ports.monitoring import Alert, Beat, Metrics
 from dca_bot.core.ports.nostr import (
     UNHEARD,
     DmProtocol,
@@ -48,6 +48,7 @@ __all__ = [
     "UNHEARD",
     "AddressInvoice",
     "Addresses",
+    "Alert",
     "Beat",
     "CashIn",
     "CashOutSource",

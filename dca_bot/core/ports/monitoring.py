@@ -19,3 +19,7 @@ class Metrics(Protocol):
     async def run(self) -> None:
         """Answer collectors until cancelled; a port that another program has is tried again."""
         ...
+
+
+Alert = Callable[[str, str], Awaitable[None]]
+"""Sends an alert, title and text, to each place that is configured; raises AlertFailed if none took it."""

@@ -21,6 +21,7 @@ from dca_bot.messages.describe.clients import (
     minimum,
     unreached,
 )
+from dca_bot.messages.describe.health import health_again, health_trouble
 from dca_bot.messages.describe.holds.kinds import choice, held, hold
 from dca_bot.messages.describe.layout import NAME_LENGTH_MAX, PAGE_ROWS, cut, page, part_of, short
 from dca_bot.messages.describe.payouts import (
@@ -60,6 +61,8 @@ __all__ = [
     "failure",
     "finding",
     "fixed_run",
+    "health_again",
+    "health_trouble",
     "held",
     "hold",
     "ledger_fault",

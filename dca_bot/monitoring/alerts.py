@@ -1,0 +1,87 @@
+"""Sends alerts by the library apprise, which knows mail, webhooks and most messengers, by URL.
+
+The invariant: the URLs hold passwords, and no log and no error shows one. apprise runs in a separate process
+(`send_alert`), which ends: apprise takes 43 MB and blocks, and its log goes nowhere.
+"""
+
+import asyncio
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from dca_bot.errors import AlertFailed, ConfigError
+
+_LIMIT_S = 60
+_MODULE = "dca_bot.monitoring.send_alert"
+
+
+class Alerter:
+    """The sender to `urls`; `module` is run with Python."""
+
+    def __init__(
+        self, urls: Sequence[str], *, module: str = _MODULE, limit_s: float = _LIMIT_S
+    ) -> None:
+        self._urls = urls
+        self._module = module
+        self._limit_s = limit_s
+
+    async def __call__(self, title: str, text: str) -> None:
+        """Send an alert to each place; raise AlertFailed if none took it."""
+        if not any(await self.send(title, text)):
+            raise AlertFailed("no place took it")
+
+    async def send(self, title: str, text: str) -> list[bool]:
+        """Send an alert to each place, and return for each whether the place took it. Raise AlertFailed."""
+        return await self._run({"title": title, "text": text})
+
+    async def known(self) -> list[bool]:
+        """Return for each URL whether apprise knows what it means; nothing is sent. Raise AlertFailed."""
+        return await self._run({})
+
+    async def _run(self, fields: dict[str, str]) -> list[bool]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", self._module),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(self._limit_s):
+                told = json.dumps({"urls": list(self._urls), **fields}).encode()
+                answer, _ = await process.communicate(told)
+            return _results(answer, len(self._urls))
+        except TimeoutError:
+            raise AlertFailed(f"not done within {self._limit_s:g} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def parse_urls(text: str, place: str) -> list[str]:
+    """Read a file of URLs, one a line; raise ConfigError without any, or without apprise."""
+    lines = (line.strip() for line in text.splitlines())
+    urls = [line for line in lines if line and not line.startswith("#")]
+    if not urls:
+        raise ConfigError(
+            f"{place} names no place for alerts; write an apprise URL on a line of its own."
+        )
+    if importlib.util.find_spec("apprise") is None:
+        raise ConfigError(
+            "monitoring.alert_url_file is set, but apprise isn't installed, which sends alerts. Install it"
+            " with: pip install 'dca-bot[alerts]'"
+        )
+    return urls
+
+
+def _results(answer: bytes, count: int) -> list[bool]:
+    """Read the process's answer; raise AlertFailed for a process that has failed."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or len(found) != count:
+        raise AlertFailed("apprise has failed")
+    return [one is True for one in found]

@@ -1,0 +1,89 @@
+"""Alerts leave by apprise in a process that ends; what is secret in a URL is shown nowhere."""
+
+import asyncio
+import json
+import re
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dca_bot.errors import AlertFailed, ConfigError
+from dca_bot.monitoring.alerts import Alerter, parse_urls
+
+SECRET = "hunter2"
+
+
+@asynccontextmanager
+async def webhook():
+    """A web server that takes everything; `taken` has each body."""
+    taken = []
+
+    async def serve(reader, writer):
+        served.append(asyncio.current_task())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(re.search(r"(?i)content-length: (\d+)", head)[1])
+        taken.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    served = []
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], taken
+        await asyncio.gather(*served)
+
+
+async def test_place_that_takes_it_gets_the_alert_though_another_does_not(capfd):
+    async with webhook() as (port, taken):
+        urls = [
+            f"json://bot:{SECRET}@127.0.0.1:1/",
+            f"json://bot:{SECRET}@127.0.0.1:{port}/hook",
+            "nonsense",
+        ]
+        alerter = Alerter(urls)
+        assert await alerter.send("Ahorro", "Pagos: sin avanzar\nñ") == [False, True, False]
+    assert [(one["title"], one["message"]) for one in taken] == [
+        ("Ahorro", "Pagos: sin avanzar\nñ")
+    ]
+    assert SECRET not in "".join(capfd.readouterr())
+
+
+async def test_urls_are_known_or_not_and_nothing_is_sent():
+    async with webhook() as (port, taken):
+        urls = [f"json://127.0.0.1:{port}/", "nonsense", f"mailtos://bot:{SECRET}@example.com"]
+        assert await Alerter(urls).known() == [True, False, True]
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("import time; time.sleep(60)", "not done within 0.5 s"),
+        ("raise SystemExit(1)", "apprise has failed"),
+        ("print('[true, true]')", "apprise has failed"),
+        ("print('{}')", "apprise has failed"),
+        ("print('[false]')", "no place took it"),
+    ],
+)
+async def test_process_that_fails_or_hangs_has_sent_nothing(tmp_path, monkeypatch, body, words):
+    (tmp_path / "fake_sender.py").write_text(body, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    alerter = Alerter(
+        [f"json://{SECRET}@h"], module="fake_sender", limit_s=0.5 if "sleep" in body else 20
+    )
+    with pytest.raises(AlertFailed, match=words) as failed:
+        await alerter("title", "text")
+    assert SECRET not in repr(failed.value)
+
+
+def test_file_has_a_url_on_each_line():
+    text = "# mine\nmailto://a:b@example.com\n\n  ntfy://topic  \n"
+    assert parse_urls(text, "file") == ["mailto://a:b@example.com", "ntfy://topic"]
+    with pytest.raises(ConfigError, match=r"^alert\.urls names no place for alerts"):
+        parse_urls("# nothing yet", "alert.urls")
+
+
+def test_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'dca-bot\[alerts\]'"):
+        parse_urls("ntfy://topic", "file")

@@ -218,6 +218,7 @@ def test_status_fails_without_a_healthy_bot_if_asked_to(folder):
 def test_status_tells_what_the_ledger_says(folder):
     values = json.loads(dca_bot("status", "--json", folder=folder).stdout)
     assert values == {
+        "rehearsal": False,
         "health": {"running": False, "well": False, "parts": {}},
         "paused": False,
         "disputed": None,
@@ -253,7 +254,8 @@ def test_status_tells_what_the_ledger_says(folder):
 def test_status_is_written_for_a_person(folder):
     done = dca_bot("status", "--config", folder / "config.toml", folder="/")
     assert done.stdout.splitlines() == [
-        "Running: nothing is paused.",
+        "No bot runs on this ledger now.",
+        "Nothing is paused.",
         "Lamassu was not read yet.",
         "Clients: 1, with balances of 200.00 GTQ in all",
         "To be paid: 100,000 sats, payouts: 1 (1 PLANNED)",
@@ -760,7 +762,7 @@ async def test_check_and_status_tell_of_another_bot_on_a_copy(folder, lnbits):
     assert (
         json.loads(dca_bot("status", "--json", folder=folder).stdout)["disputed"] == "newer-start"
     )
-    first, *_ = dca_bot("status", folder=folder).stdout.splitlines()
+    _, first, *_ = dca_bot("status", folder=folder).stdout.splitlines()
     assert first.startswith("PAUSED: another bot pays, or has paid, from this wallet on a copy")
 
 

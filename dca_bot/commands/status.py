@@ -58,8 +58,8 @@ def render_status(values: dict[str, Any], config: Config) -> str:
     owed = "Would have been paid in the last 24 hours" if rehearsed else "To be paid"
     lines = [
         *rehearsed,
-        _paying(values),
         *health_lines(values["health"], config),
+        _paying(values),
         f"Lamassu last read: {at('last_poll_at')}"
         if values["last_poll_at"]
         else "Lamassu was not read yet.",
@@ -125,7 +125,7 @@ def _paying(values: dict[str, Any]) -> str:
         return "PAUSED: nothing is shared out or paid. Send the bot: resume all"
     if values["lease_refused"]:
         return f"NOTHING IS PAID: LNbits keeps no lease ({values['lease_refused']})."
-    return "Running: nothing is paused."
+    return "Nothing is paused."
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from dca_bot.chat.command_sets import COMMAND_WORDS
+from dca_bot.chat.operator.greeting import greet_operators
 from dca_bot.chat.operator.names import tell_of_client_operators, tell_of_unclear_names
 from dca_bot.config import Config
 from dca_bot.core.periods import month_due
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 def begin(
     tx: Tx, config: Config, programme: Programme, notices: Notices, *, now: datetime, uptime: Uptime
 ) -> datetime:
-    """Check the ledger against the configuration, and queue notices of what operators should decide.
+    """Check the ledger against the configuration, greet new operators, and tell what is to be decided.
 
     Return the start: earlier cash-outs are never touched. Raise LedgerError if the ledger's currency or kind
     isn't the configured one.
@@ -44,6 +45,7 @@ def begin(
     tell_of_client_operators(tx, notices, programme.operators, now)
     for pubkey, urls in operator_hints(config.nostr.operators).items():
         person_relays.keep_hints(tx, pubkey, urls)
+    greet_operators(tx, notices, programme, now, is_first_start=not start.has_begun(tx))
     begun = start.begin(tx, config.start_at, now)
     if begun.asks:
         notices.alarms.start_moved_back(tx, begun, now)

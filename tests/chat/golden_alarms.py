@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 from talk import PEOPLE, Talk
 
+from dca_bot.chat.operator.greeting import greet_operators
 from dca_bot.core.delivery import Undelivered
 from dca_bot.core.funds import TopUp, Trouble
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseKind, LeaseRow
 from dca_bot.core.machine_cash import Contradiction
 from dca_bot.core.payout import Wait
+from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import LedgerError, LedgerFault
@@ -48,6 +50,7 @@ class Scene:
     tx: Tx
     notices: Notices
     now: datetime
+    programme: Programme
 
     @property
     def since(self):
@@ -310,6 +313,9 @@ ALARMS = {
     "LNbits refuses the lease": lambda scene: scene.notices.alarms.lease_refused(
         scene.tx, "Amount too low.", scene.now
     ),
+    "the bot first starts": lambda scene: greet_operators(
+        scene.tx, scene.notices, scene.programme, scene.now, is_first_start=True
+    ),
     "the ledger is restored": lambda scene: scene.notices.alarms.restored(
         scene.tx, scene.now - EARLIER, scene.now
     ),
@@ -389,7 +395,9 @@ async def happen(talk: Talk, what: str) -> None:
     """Have the thing happen, and people told."""
     notices = Notices(talk.programme, talk.texts, npub, bot_name="c0de")
     now = talk.clock.now()
-    await talk.database.transact(lambda tx: ALARMS[what](Scene(tx, notices, now)) and None)
+    await talk.database.transact(
+        lambda tx: ALARMS[what](Scene(tx, notices, now, talk.programme)) and None
+    )
 
 
 ALARM_STORY = [

@@ -79,11 +79,14 @@ class AppUser:
         return [text for _, text in self._seen.values()]
 
     async def ask(self, text: str, *, limit_s: float = LIMIT_S) -> str:
-        """Send a message and return the first one that comes after it."""
+        """Send a message and return the first one that comes after it, but for the bot's greeting."""
         before = len(await self.received())
         await self.send(text)
-        texts = await self.wait(lambda texts: len(texts) > before, limit_s=limit_s)
-        return texts[before]
+
+        def answers(texts: list[str]) -> list[str]:
+            return [text for text in texts[before:] if not text.startswith("Hello! I am running")]
+
+        return answers(await self.wait(answers, limit_s=limit_s))[0]
 
     async def order(self, text: str) -> str:
         """Send a command that needs a code, and confirm it."""

@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).with_name("simulate.py")
 def test_world_keeps_all_promises(seed, tmp_path):
     found = play(seed, replace(PLAN, days=2), tmp_path)
     assert isinstance(found, Figures), found.what
-    assert found.kills > 20
+    assert found.kills >= 20
     assert found.distributions > 10
     assert found.payouts > 50
 

@@ -37,6 +37,7 @@ class Notices:
         self._writer = writer = NoticeWriter(programme, texts)
         self.tell_client = writer.tell_client
         self.tell_operators = writer.tell_operators
+        self.tell_operator = writer.tell_operator
         self._tell_person = writer.tell_person
         self.clients = ClientNotices(writer, programme)
         self.payouts = PayoutNotices(writer)

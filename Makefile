@@ -1,5 +1,5 @@
 # make setup   installs everything: .venv (dca-bot) and .lnbits (LNbits, for demo and tests)
-# make demo    shows the main job end to end; STAY=1 keeps everything running at the end
+# make demo    shows the main job end to end; STAY=1 keeps everything running at the end, ADDRESS=192.168.1.20 lets a phone in
 # make test    format check, lint, types, import rules and all tests
 # make quick   the same checks and the tests that need nothing but Python, in about a minute
 # make test-long   the tests that are too long for every change: more kills, zones, outages and examples, and each work of the bench
@@ -71,7 +71,7 @@ $(VENV)/.complete: pyproject.toml deploy/constraints.txt $(call unless_whole,$(V
 	@$(ENVIRONMENT) .lnbits "$(LNBITS_VERSIONS)" "$(LNBITS_PYTHONS)" LNBITS_PYTHON -c deploy/lnbits-constraints.txt lnbits
 
 demo: setup
-	@STAY=$(STAY) $(BIN)/dca-bot demo
+	@STAY=$(STAY) ADDRESS=$(ADDRESS) $(BIN)/dca-bot demo
 
 # The checks and the tests side by side, as much of a test is waiting.
 test: setup

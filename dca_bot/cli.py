@@ -235,15 +235,22 @@ def demo(
         bool,
         typer.Option("--stay", envvar="STAY", help="Keep everything running at the end."),
     ] = False,
+    address: Annotated[
+        str,
+        typer.Option(
+            envvar="ADDRESS", help="Where the relay listens, for a phone in the same network."
+        ),
+    ] = "",
 ) -> None:
     """Show the main job end to end on a relay, an LNbits and a bot of its own."""
     try:
+        from dca_bot.demo.relay import LOOPBACK
         from dca_bot.demo.story import run_demo
     except ModuleNotFoundError as error:
         raise DcaBotError(
             f"The demo needs {error.name}, which isn't installed. Run `make demo` in the source folder."
         ) from None
-    if not asyncio.run(run_demo(stay=stay)):
+    if not asyncio.run(run_demo(stay=stay, address=address or LOOPBACK)):
         raise DcaBotError("Ledger and wallets differ, or the demo was ended.")
 
 

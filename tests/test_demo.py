@@ -37,7 +37,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    table = done.stdout[done.stdout.index("by the ledger") :]
+    table, _, summary = done.stdout[done.stdout.index("by the ledger") :].partition("== In short\n")
     assert (table.count("equal"), table.count("DIFFERENT")) == (4, 0)
     for shown in (
         "Bought for one client in fixed mode: Q400.00",
@@ -46,17 +46,26 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
         "The source wallet has enough again",
     ):
         assert shown in done.stdout
-    assert "Try it yourself" not in done.stdout
+    assert len(summary.splitlines()) == 10
+    assert "Ledger and wallets: equal to the sat for 4 of 4" in summary
+    assert ", 0 findings\n" in summary
+    assert "try it yourself" not in done.stdout
     assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
 
 
 @pytest.mark.slow(80)
-async def test_demo_lets_who_sits_at_a_terminal_be_the_operator(tmp_path, terminal):
+async def test_demo_lets_who_sits_at_a_terminal_sell_more_and_be_the_operator(tmp_path, terminal):
     command, environment = demo_at(tmp_path)
     environment.pop("CI", None)
     demo = terminal(command, environment, tmp_path)
-    await demo.until("Try it yourself", limit_s=180)
+    await demo.until("Enter goes on at once")
+    demo.type("\n" * 30)  # more than there are scenes: the rest answers no question
+    await demo.until("try it yourself", limit_s=180)
+    assert "in the wallets after" not in demo.shown
+    for number in (1, 2):
+        demo.type("\n")
+        await demo.until(rf"(?s)(in the wallets after \S+ s: ana [^\n]*, ben .*){{{number}}}")
     demo.type("y\n")
     await demo.until("Connected to")
     demo.type("clients\n")

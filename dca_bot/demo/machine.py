@@ -3,12 +3,16 @@
 import csv
 import io
 import re
+import uuid
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 _TABLES = ("cash_out_txs", "cash_out_actions", "devices")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00")
+_FIRST = re.compile(r"^\d+")
+_ROUND_IDS = 1_000
+"""How far the ids of a sale's actions are from those of the same sale in the round before."""
 
 
 class SampleMachine:
@@ -39,8 +43,11 @@ class SampleMachine:
     def sell(self, *, received_sat: int | None = None) -> tuple[str, str, str]:
         """Let the next cash-out happen now; return (id, fiat, crypto code).
 
+        After the last one of the sample they happen again, as new cash-outs.
         `received_sat`: the sats that came in, instead of the sats sold.
         """
+        if not self._waiting:
+            self._begin_again()
         tx_id = self._waiting.pop(0)
         self.sold.append(tx_id)
         row = next(line for line in self._rows["cash_out_txs"] if line.startswith(tx_id))
@@ -59,6 +66,16 @@ class SampleMachine:
         header = self._headers["cash_out_txs"]
         fiat = _column(header, row, "fiat").rstrip("0").rstrip(".")
         return tx_id, fiat, _column(header, row, "crypto_code")
+
+    def _begin_again(self) -> None:
+        """Give the sample's rows new ids: the same sales happen once more."""
+        rows, actions = self._rows["cash_out_txs"], self._rows["cash_out_actions"]
+        for number, row in enumerate(rows):
+            old, new = row.partition(",")[0], str(uuid.uuid4())
+            rows[number] = row.replace(old, new)
+            actions[:] = [line.replace(f",{old},", f",{new},") for line in actions]
+            self._waiting.append(new)
+        actions[:] = [_FIRST.sub(lambda m: str(int(m[0]) + _ROUND_IDS), line) for line in actions]
 
     def _with_received(self, row: str, received_sat: int) -> str:
         names, values = next(csv.reader([self._headers["cash_out_txs"]])), next(csv.reader([row]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from dca_bot.demo.lnbits_process import LnbitsProcess, WalletKeys, find_lnbits, start_lnbits
 from dca_bot.demo.machine import SampleMachine
 from dca_bot.demo.price_stub import PriceStub
-from dca_bot.demo.relay import local_relay
+from dca_bot.demo.relay import LOOPBACK, local_relay
 from dca_bot.files.secret_files import write_secret
 from dca_bot.nostr.keys import SecretKey, generate
 
@@ -53,10 +53,15 @@ class World:
         """Return the bot's configuration file."""
         return self.folder / "config.toml"
 
+    @property
+    def is_reached_from_outside(self) -> bool:
+        """Tell whether the relay listens on more than this computer alone."""
+        return not self.relay.startswith(f"ws://{LOOPBACK}:")
+
 
 @asynccontextmanager
-async def demo_world(folder: Path) -> AsyncIterator[World]:
-    """Start all parts but the bot; everything ends with the context."""
+async def demo_world(folder: Path, address: str) -> AsyncIterator[World]:
+    """Start all parts but the bot; everything ends with the context. `address`: where the relay listens."""
     async with AsyncExitStack() as exits:
         price = PriceStub()
         exits.callback(price.close)
@@ -64,7 +69,7 @@ async def demo_world(folder: Path) -> AsyncIterator[World]:
         exits.callback(lnbits.close)
         source = lnbits.create_user_wallet("DCA source")
         lnbits.credit(source.id, _SOURCE_SAT)
-        relay = await exits.enter_async_context(local_relay())
+        relay = await exits.enter_async_context(local_relay(address=address))
         world = World(
             folder=folder,
             relay=relay,

@@ -19,6 +19,7 @@ from dca_bot.commands.init_config import Answers, config_text
 from dca_bot.commands.init_knock import find_operator
 from dca_bot.commands.init_lamassu import SCRIPT, lamassu_files, note_host_keys, show_script
 from dca_bot.commands.init_questions import Questions, is_terminal
+from dca_bot.commands.recovery_key import offer_recovery_key
 from dca_bot.config import Config, load_config
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
@@ -54,31 +55,41 @@ def ask_and_write(config_path: Path) -> None:
     say(f"Keep a copy of {kept}: it is the bot's identity.")
     if not (folder / "lnbits.key").exists():
         say(f"Put the source wallet's admin key into {folder / 'lnbits.key'} (chmod 600).")
-    _show_bot(key, answers.relays)
-    if questions.is_terminal:
-        _finish(config_path, answers)
-        return
-    if folder / SCRIPT in files:
-        say(f"\n{folder / SCRIPT} has to be run once on {answers.lamassu.server}, as root.")
-    say(f"\nNext: {_command('check', config_path)}")
-
-
-def _finish(config_path: Path, answers: Answers) -> None:
-    """See to Lamassu's server and check everything, until all is well or the person leaves."""
-    script = config_path.parent / SCRIPT
     try:
-        if script.exists():
-            show_script(script, answers.lamassu)
-        config = load_config(config_path)
-        while not _is_well(config_path, config, answers):
-            if not typer.confirm("Try again?", default=True):
-                say(f"\nGo on later with: {_command('check', config_path)}")
-                return
+        _make_recovery_key(config_path)
+        _show_bot(key, answers.relays)
+        if questions.is_terminal:
+            _finish(config_path, answers)
+            return
     except (typer.Abort, KeyboardInterrupt):
         say("")
         raise DcaBotError(
             f"All files are written. Go on with: {_command('check', config_path)}"
         ) from None
+    if folder / SCRIPT in files:
+        say(f"\n{folder / SCRIPT} has to be run once on {answers.lamassu.server}, as root.")
+    say(f"\nNext: {_command('check', config_path)}")
+
+
+def _make_recovery_key(config_path: Path) -> None:
+    """Have a recovery key made; the bot works without."""
+    say("")
+    try:
+        offer_recovery_key(config_path)
+    except DcaBotError as error:
+        say(f"{error} Later: {_command('recovery-key', config_path)}")
+
+
+def _finish(config_path: Path, answers: Answers) -> None:
+    """See to Lamassu's server and check everything, until all is well or the person leaves."""
+    script = config_path.parent / SCRIPT
+    if script.exists():
+        show_script(script, answers.lamassu)
+    config = load_config(config_path)
+    while not _is_well(config_path, config, answers):
+        if not typer.confirm("Try again?", default=True):
+            say(f"\nGo on later with: {_command('check', config_path)}")
+            return
     say(f"\nNext: {_command('run', config_path)}")
     say("As a service, as root: systemctl enable --now dca-bot (docs/operating.md says more)")
     say("Then write help to the bot, from the app of your npub.")

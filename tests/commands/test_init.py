@@ -173,6 +173,12 @@ class Person:
             await self._until_sent(message)
 
 
+async def write_recovery_key_down(init):
+    await init.until("Written down")
+    ending = re.search(r"AGE-SECRET-KEY-1\w+(\w{6})", init.shown)[1]
+    await answer(init, ("Written down", ""), ("The last 6 characters", ending))
+
+
 async def test_init_finishes_the_job_at_a_terminal(init, folder, server, lnbits, wallets):
     wallet = wallets("source", balance_sat=1_234)
     async with local_relay() as relay:
@@ -210,6 +216,7 @@ async def test_init_finishes_the_job_at_a_terminal(init, folder, server, lnbits,
         assert codes[0] != codes[1]
         await init.until(f"{operator.key.npub} calls itself 'Fulana' and has written")
         await answer(init, ("has written", "KNOCK-222222"), ("No such code", codes[1].lower()))
+        await write_recovery_key_down(init)
         await init.until('Press Enter once it has said "Done."')
         script = (folder / "lamassu-setup.sh").read_text()
         assert script.strip().replace("\n", "\r\n") in init.shown
@@ -237,6 +244,7 @@ async def test_init_finishes_the_job_at_a_terminal(init, folder, server, lnbits,
         "lamassu-setup.sh",
         "lamassu.key",
         "lnbits.key",
+        "recovery.pub",
     }
     assert {modes[name] for name in set(modes) - {"known_hosts"}} == {0o600}
     allowed = server.allowed
@@ -299,7 +307,9 @@ async def test_init_given_up_on_the_way_to_lamassu_has_written_all_and_says_how_
     dialogue += [("LNbits", "http://127.0.0.1:9"), ("Keep", "y"), ("Admin key", ""), ("Curr", "")]
     dialogue += [("Time zone", ""), ("Way", "3"), ("host", ""), ("Port", "9")]
     dialogue += [("Database", "lamassu; rm"), ("letters, digits", ""), ("Role", ""), ("pass", "")]
-    await answer(init, *dialogue, ("Language", ""), ("rehearsal", ""), ("Press Enter", ""))
+    await answer(init, *dialogue, ("Language", ""), ("rehearsal", ""))
+    await write_recovery_key_down(init)
+    await answer(init, ("Press Enter", ""))
     await init.until(r"✗ PostgreSQL: [\s\S]*Try again\?")
     init.process.send_signal(signal.SIGINT)
     assert await init.end() == 1

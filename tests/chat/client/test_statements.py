@@ -130,7 +130,9 @@ async def test_a_restored_ledger_tells_no_month_that_may_have_been_told(maria, s
     await at(maria, "2026-03-31 12:00")
     maria.clock.at = datetime.fromisoformat(f"{started}-06:00")
     config = SimpleNamespace(
-        bot=SimpleNamespace(currency="GTQ"), nostr=SimpleNamespace(operators=[]), start_at=None
+        bot=SimpleNamespace(currency="GTQ", rehearsal=False),
+        nostr=SimpleNamespace(operators=[]),
+        start_at=None,
     )
 
     def restart(tx):

@@ -685,6 +685,30 @@ def test_init_uses_keys_of_an_earlier_init_again(tmp_path):
     assert not any(secret in done.stdout + done.stderr for secret in kept.values())
 
 
+def test_init_takes_lines_as_windows_ends_them(tmp_path):
+    lines = [OPERATOR, "wss://relay.example.com, ws://127.0.0.1:7777", BASICS[2], "", "", "", "4"]
+    done = dca_bot("init", folder=tmp_path, answers="\r\n".join([*lines, ""]))
+    assert done.returncode == 1, "the folder was not asked for yet"
+    done = dca_bot("init", folder=tmp_path, answers="\r\n".join([*lines, "", "es", "n", ""]))
+    assert done.returncode == 0, done
+    bot = load_config(tmp_path / "config.toml").bot
+    assert (bot.currency, bot.language) == ("GTQ", "es")
+
+
+@pytest.mark.parametrize("name", ["lamassu.key", "lamassu.pgpass", "lnbits.key"])
+def test_init_refuses_a_secret_that_others_can_read_before_it_asks(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    (tmp_path / name).chmod(0o644)
+    done = answer_init(tmp_path)
+    assert sentence(done) == f"Other users can read {name}. Run: chmod 600 {name}\n"
+    assert done.stdout == ""
+
+
+def test_init_refuses_a_key_for_lamassu_that_is_none_before_it_asks(tmp_path):
+    write_secret(tmp_path / "lamassu.key", "ssh-ed25519 AAAA")
+    assert sentence(answer_init(tmp_path)).startswith("lamassu.key is the public half of a key")
+
+
 def test_init_refuses_a_key_of_another_kind_at_once(tmp_path):
     write_secret(tmp_path / "bot.nsec", OPERATOR)
     said = sentence(answer_init(tmp_path, *BASICS, "", "", "", "4", ""))

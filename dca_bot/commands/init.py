@@ -17,7 +17,13 @@ from dca_bot.commands.check import run_checks
 from dca_bot.commands.console import can_write, columns, say
 from dca_bot.commands.init_config import Answers, config_text
 from dca_bot.commands.init_knock import find_operator
-from dca_bot.commands.init_lamassu import SCRIPT, lamassu_files, note_host_keys, show_script
+from dca_bot.commands.init_lamassu import (
+    SCRIPT,
+    lamassu_files,
+    note_host_keys,
+    refuse_unusable_secrets,
+    show_script,
+)
 from dca_bot.commands.init_questions import Questions, is_terminal
 from dca_bot.commands.recovery_key import offer_recovery_key
 from dca_bot.config import Config, load_config
@@ -37,6 +43,7 @@ def ask_and_write(config_path: Path) -> None:
     """
     folder = config_path.parent
     _refuse_existing(config_path)
+    refuse_unusable_secrets(folder)
     key, new_key = _bot_key(folder / "bot.nsec")
     questions = Questions(key, folder, is_terminal())
     answers = questions.ask_all()

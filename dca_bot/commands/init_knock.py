@@ -55,7 +55,10 @@ async def _find(config: Config, key: SecretKey) -> str:
                 found = await _typed_code(door.pubkey_of)
         for job in (*jobs, *door.errands):
             job.cancel()
-    return npub(found) if found else ""
+    if not found:
+        return ""
+    say(f"  ✓ the operator is {npub(found)}")
+    return npub(found)
 
 
 class _Door:

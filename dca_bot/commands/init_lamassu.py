@@ -27,26 +27,33 @@ from dca_bot.lamassu.ssh_login import host_keys, is_noted, make_key, public_key_
 from dca_bot.lamassu_source import ssh_server
 
 SCRIPT = "lamassu-setup.sh"
+_KEY, _PASSWORD = "lamassu.key", "lamassu.pgpass"
 _PASSWORD_BYTES = 24
 _SALT_BYTES = 16
 _SSH_LIMIT_S = 10
 
 
-def lamassu_files(folder: Path, lamassu: LamassuAnswers) -> dict[Path, str]:
-    """Return the new files for Lamassu with their contents; a key and a password that are there are used.
+def refuse_unusable_secrets(folder: Path) -> None:
+    """Raise DcaBotError if a key or a password of an earlier init can't be used, before anything is asked."""
+    for name in (_KEY, _PASSWORD, "lnbits.key"):
+        if os.path.lexists(folder / name):
+            read_secret_file(folder / name, remedy="run init again")
+    if os.path.lexists(folder / _KEY):
+        public_key_of(folder / _KEY)
 
-    Raise DcaBotError for a key or a password that can't be used.
-    """
+
+def lamassu_files(folder: Path, lamassu: LamassuAnswers) -> dict[Path, str]:
+    """Return the new files for Lamassu with their contents; a key and a password that are there are used."""
     if lamassu.way is Way.FOLDER:
         return {}
     files: dict[Path, str] = {}
     public_key, password = "", lamassu.password
     if lamassu.way.uses_ssh:
-        path = folder / "lamassu.key"
+        path = folder / _KEY
         private_key, public_key = _key(path)
         files |= {path: private_key}
     if lamassu.way.uses_role:
-        path = folder / "lamassu.pgpass"
+        path = folder / _PASSWORD
         password = password or secrets.token_urlsafe(_PASSWORD_BYTES)
         files |= {} if os.path.lexists(path) else {path: password}
     access = LamassuAccess(
@@ -100,7 +107,6 @@ def _key(path: Path) -> tuple[str, str]:
     """Return the private key to write, empty for a key that is there, and the public line."""
     if not os.path.lexists(path):
         return make_key()
-    read_secret_file(path, remedy="put the key for Lamassu's server there")
     say(f"{path} is there and is used.")
     return "", public_key_of(path)
 

@@ -178,13 +178,18 @@ class Questions:
         is_secret: bool = False,
     ) -> _Answer:
         """Ask until an answer can be read, and passes its trial or is kept all the same."""
+
+        def answered(text: str) -> _Answer:
+            # A line made on Windows ends in a character that shows nothing.
+            return read(text.strip() or default)
+
         while True:
             answer: _Answer = typer.prompt(
                 question,
                 default=default,
                 hide_input=is_secret,
                 show_default=bool(default),
-                value_proc=read,
+                value_proc=answered,
             )
             if tried is None or self._is_kept(partial(tried, answer)):
                 return answer

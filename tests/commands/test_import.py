@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from dca_bot.files.secret_files import write_secret
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.distributions import missed
 from dca_bot.ledger.programme import clients, deposits, start
+from dca_bot.ledger.store import clock
 from dca_bot.nostr.keys import generate, parse_secret_key
 
 EXPORT = Path(__file__).parents[1] / "data" / "lamassu" / "export"
@@ -74,10 +75,10 @@ class Folder:
         people = self.file(people)
         import_from_satmachine(self.config, people, place, units, commit=commit, json=json)
 
-    def read(self, work):
+    def change(self, work):
         async def run():
             async with ledger_of(self.path) as database:
-                return await database.read(work)
+                return await database.transact(work)
 
         return asyncio.run(run())
 
@@ -97,7 +98,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = Folder(home)
-    found.read(lambda _tx: None)
+    found.change(lambda _tx: None)
     return found
 
 
@@ -193,7 +194,7 @@ def test_import_counts_from_its_commit_and_asks_for_wallets(folder, capsys):
         now = datetime.now(UTC)
         return deposit, told, missed.would_miss(tx, now), audit_ledger(tx).findings
 
-    deposit, told, would_miss, findings = folder.read(look)
+    deposit, told, would_miss, findings = folder.change(look)
     assert before <= deposit.confirmed_at <= datetime.now(UTC)
     assert deposit.note == "From the programme before"
     assert [one.name for one in would_miss] == ["ana"]
@@ -223,6 +224,14 @@ def test_running_bot_is_in_the_way_of_the_import_not_of_the_trial(folder, capsys
         runner.run(bot.aclose())
     assert folder.everyone() == []
     assert "nothing is changed" in capsys.readouterr().out
+
+
+def test_clock_behind_the_ledger_is_refused_because_balances_count_from_now(folder):
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    folder.change(lambda tx: clock.see(tx, tomorrow))
+    with pytest.raises(DcaBotError, match="clock of this computer is behind"):
+        folder.clients(PLAIN)
+    assert folder.everyone() == []
 
 
 def test_rehearsal_takes_wallets_as_they_are_and_writes_to_nobody(folder, capsys):
@@ -319,7 +328,7 @@ def test_satmachine_moves_in_with_each_difference_explained(folder, shop, sold, 
         ("maria", 50_000, "active", "flow", None),
         ("Pepe", 0, "active", "flow", None),
     ]
-    begun = folder.read(start.imported)
+    begun = folder.change(start.imported)
     # The missed sale counts, and what is unclear before; sales before the first processed one never did.
     assert sold[10][1] < begun <= sold[12][1]
     assert begun.isoformat() == done["start_at"]

@@ -9,7 +9,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.ledger.payouts import holds, payout_need
 from dca_bot.ledger.reports import rehearsal
 from dca_bot.ledger.reports.rehearsal import Payee, Rehearsed
-from dca_bot.ledger.store import accounts
+from dca_bot.ledger.store import accounts, bot_state
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.daily_summary import shared_out
@@ -33,6 +33,7 @@ def report(
     parts = [payees[at : at + _PAYEES_MAX] for at in range(0, len(payees), _PAYEES_MAX)] or [()]
     lines = (
         Say("rehearsal.heading", since=Moment(since)),
+        Say("status.paused") if bot_state.paused(tx) else NOTHING,
         *shared_out(tx, since, now),
         *_operators(tx, since, now),
         *_wallet(found, balance_msat),

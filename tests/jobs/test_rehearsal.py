@@ -113,7 +113,9 @@ async def test_report_comes_each_evening_and_counts_what_came_since(make_stage):
     assert "ana: 66,666 sats for Q533.33" in told
     assert "ben: 33,334 sats for Q266.67" in told
     assert await reports(bench, EVENING + MINUTE) == []
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.PAUSED, "now"))
     (told,) = await reports(bench, EVENING + DAY)
+    assert "PAUSED: nothing is shared out" in told
     assert "Nobody would have been paid." in told
     assert "Since the rehearsal began: 100,000 sats" in told
     assert await bench.rows("SELECT DISTINCT state FROM payout") == [("PLANNED",)]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dca_bot.config import load_config
+
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "deploy" / "dca-bot.service"
 FOLDER = "/srv/dca-bot"
@@ -106,6 +108,18 @@ def test_documented_installation_makes_the_user_and_the_folder_of_the_unit():
     assert f"cp {FOLDER}/src/deploy/{UNIT.name} /etc/systemd/system/" in text
     assert unit["WorkingDirectory"] == [FOLDER]
     assert unit["ExecStart"] == [f"{FOLDER}/.venv/bin/dca-bot run --config {FOLDER}/config.toml"]
+
+
+def test_documented_credentials_are_the_secrets_that_the_configuration_names():
+    listed = re.search(
+        "^for key in (.*); do$",
+        documentation("docs/operating.md", "A server of its own"),
+        re.MULTILINE,
+    )
+    named = load_config(ROOT / "config.example.toml").named_files()
+    secrets = {path.name for path, is_private in named if is_private}
+    assert len(secrets) > 3
+    assert secrets <= set(listed[1].split())
 
 
 def test_documented_commands_need_no_sudo():

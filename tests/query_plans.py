@@ -98,6 +98,7 @@ ALLOWED = (
         "an end of the index is enough",
     ),
     ("EXISTS (SELECT 1 FROM outbox", "outbox_recipient", "stops at the first that has left"),
+    ("EXISTS (SELECT 1 FROM cash_out)", "cash_out_at", "stops at the first one"),
     ("ORDER BY share.id DESC", "share_client", "purchases and statements end with their range"),
     (
         "SELECT payout_id FROM share WHERE client_id = ? ORDER BY share.id DESC",

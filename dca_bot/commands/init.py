@@ -25,6 +25,7 @@ from dca_bot.commands.init_lamassu import (
     show_script,
 )
 from dca_bot.commands.init_questions import Questions, is_terminal
+from dca_bot.commands.lamassu_setup import Way
 from dca_bot.commands.recovery_key import offer_recovery_key
 from dca_bot.config import Config, load_config
 from dca_bot.core.relay_urls import normalize
@@ -34,6 +35,9 @@ from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, read_secret_file, wri
 from dca_bot.nostr.announcement.own_events import INBOX_RELAYS_MAX
 from dca_bot.nostr.keys import SecretKey, generate, nprofile, parse_secret_key
 from dca_bot.program import command, with_config
+
+_SYSTEMD = Path("/run/systemd/system")
+"""This folder is there if systemd runs the computer (sd_booted)."""
 
 
 def ask_and_write(config_path: Path) -> None:
@@ -89,16 +93,16 @@ def _make_recovery_key(config_path: Path) -> None:
 
 def _finish(config_path: Path, answers: Answers) -> None:
     """See to Lamassu's server and check everything, until all is well or the person leaves."""
-    script = config_path.parent / SCRIPT
-    if script.exists():
-        show_script(script, answers.lamassu)
+    if answers.lamassu.way is not Way.FOLDER:
+        show_script(config_path.parent / SCRIPT, answers.lamassu)
     config = load_config(config_path)
     while not _is_well(config_path, config, answers):
         if not typer.confirm("Try again?", default=True):
             say(f"\nGo on later with: {_command('check', config_path)}")
             return
     say(f"\nNext: {_command('run', config_path)}")
-    say("As a service, as root: systemctl enable --now dca-bot (docs/operating.md says more)")
+    if _SYSTEMD.exists():
+        say("As a service, as root: systemctl enable --now dca-bot (docs/operating.md says more)")
     say("Then write help to the bot, from the app of your npub.")
 
 

@@ -119,7 +119,10 @@ def _cash_out_lines(moved: Moved, found: Found) -> Iterator[str]:
             f"✗ {len(moved.both)} cash-outs were distributed by both programmes, which can't be undone here:"
             f" {', '.join(moved.both[:5])}{' …' if moved.both[5:] else ''}"
         )
-    yield f"· {found.waiting} cash-outs at Lamassu are older and not processed there: they will be held"
+    yield (
+        f"· {found.waiting} cash-outs at Lamassu are older and not processed there: none of them is"
+        " shared out without your word"
+    )
     if moved.start_at is not None:
         yield f"· Cash-outs count from {moved.start_at:%Y-%m-%d %H:%M:%S} UTC on"
 

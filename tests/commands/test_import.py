@@ -14,9 +14,11 @@ import pytest
 from satmachine_tables import Shop
 from scaffold import ledger_of, open_ledger
 
+from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.commands.import_clients import read_clients
 from dca_bot.commands.import_satmachine import URL_VARIABLE, Place
 from dca_bot.commands.imports import import_from_csv, import_from_satmachine
+from dca_bot.config import load_config
 from dca_bot.core.moving_in import Unit
 from dca_bot.errors import ConfigError, DcaBotError, LedgerError
 from dca_bot.files.secret_files import write_secret
@@ -364,6 +366,15 @@ def test_people_that_match_nobody_or_are_missing_are_listed(folder, shop, capsys
         "has no line for pedro",
     ):
         assert line in printed
+
+
+def test_check_tells_what_is_held_and_refuses_a_later_start(folder, shop):
+    folder.satmachine(PEOPLE, shop.write(folder.path), commit=True)
+    found = asyncio.run(check_lamassu(load_config(folder.config), ledger=asyncio.Lock()))
+    assert re.search(r"the next start shares out 0, holds \d{2,}, .* and ignores \d", found)
+    folder.configure(more="start_at = 2026-01-01T00:00:00Z")
+    with pytest.raises(LedgerError, match=r"Remove lamassu\.start_at"):
+        asyncio.run(check_lamassu(load_config(folder.config), ledger=asyncio.Lock()))
 
 
 def test_later_configured_start_is_refused(folder, shop):

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from dca_bot.core.funds import Purse
 from dca_bot.core.money import sat_ceil
 from dca_bot.core.programme import Programme
-from dca_bot.ledger.payouts import holds, payout_need
+from dca_bot.ledger.payouts import holds, payout_need, payouts
 from dca_bot.ledger.reports import rehearsal
 from dca_bot.ledger.reports.rehearsal import Payee, Rehearsed
 from dca_bot.ledger.store import accounts, bot_state
@@ -79,8 +78,12 @@ def _held(tx: Tx, programme: Programme, found: Rehearsed, now: datetime) -> tupl
     unshown = len(found.held) - len(above) + holds.open_count(tx) - len(some)
     lines = (
         *(
-            Say("rehearsal.held", payout=describe.payout_short(one), why=describe.reason(ceiling))
-            for one, ceiling in above
+            Say(
+                "rehearsal.held",
+                payout=describe.payout_short(payouts.get(tx, payout_id)),
+                why=describe.reason(ceiling),
+            )
+            for payout_id, ceiling in above
         ),
         part("funds.homeless", need_of(tx, programme, now).homeless),
         part("funds.collecting", payout_need.collecting(tx)),
@@ -91,20 +94,14 @@ def _held(tx: Tx, programme: Programme, found: Rehearsed, now: datetime) -> tupl
 
 
 def _wallet(found: Rehearsed, balance_msat: int | None) -> tuple[Say, ...]:
-    """Say whether the source wallet would have had the sats."""
-    if not found.needed_msat:
-        return (source_balance(balance_msat),)
-    needed = Say("rehearsal.needed", sats=Sat(sat_ceil(found.needed_msat)))
-    if balance_msat is None:
-        return (needed, source_balance(None))
-    free_msat = Purse(balance_msat, found.needed_msat).free_msat
-    if free_msat < 0:
-        return (
-            needed,
-            source_balance(balance_msat),
-            Say("rehearsal.short", sats=Sat(sat_ceil(-free_msat))),
-        )
-    return (needed, source_balance(balance_msat))
+    """Say what the source wallet would have needed, what it has, and what is missing."""
+    needed_msat = found.needed_msat
+    missing_msat = 0 if balance_msat is None else needed_msat - balance_msat
+    return (
+        Say("rehearsal.needed", sats=Sat(sat_ceil(needed_msat))) if needed_msat else NOTHING,
+        source_balance(balance_msat),
+        Say("rehearsal.short", sats=Sat(sat_ceil(missing_msat))) if missing_msat > 0 else NOTHING,
+    )
 
 
 def _whole(tx: Tx) -> Say:

@@ -14,6 +14,7 @@ from dca_bot.faults import LnbitsFault
 from dca_bot.jobs.payouts.funds import Funds
 from dca_bot.jobs.rehearsal import Rehearsal
 from dca_bot.ledger.programme import clients, commission
+from dca_bot.ledger.programme.clients import ADDRESS, Destination
 from dca_bot.ledger.reports.rehearsal import would_have_paid
 from dca_bot.ledger.store import bot_state
 from dca_bot.messages.notices import Notices
@@ -148,6 +149,25 @@ async def test_report_to_many_payees_comes_in_messages_that_relays_take(make_sta
     assert len(told) == 3
     assert all(len(text.encode()) < TEXT_BYTES_MAX for text in told)
     assert "\n".join(told).count("client-with-a-long-name") == 60
+
+
+async def test_report_tells_what_is_too_small_for_a_wallet_and_what_has_no_wallet(make_stage):
+    bench = await make_stage()
+    await bench.client("ana", minor=60_000)
+
+    def work(tx):
+        (ana,) = clients.everyone(tx)
+        clients.set_destination(tx, ana.id, Destination(ADDRESS, "ana@pay.example", 500_000))
+        lena = clients.add(tx, name="lena", pubkey="e" * 64, language="en", now=NOW)
+        commission.set_share(tx, lena.id, 4_000, now=NOW)
+
+    await bench.database.transact(work)
+    bench.server.put(cash_out("a", NOW - HOUR))
+    await bench.poll()
+    first, second = await reports(bench)
+    assert "Nobody would have been paid." in first
+    assert "Waiting for a wallet, not counted: 10,000 sats in one payout" in second
+    assert "Too small for the wallet, waits for more: 75,000 sats in one share" in second
 
 
 async def test_commission_of_recipients_is_reported_apart(make_stage):

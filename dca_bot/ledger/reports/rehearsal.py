@@ -1,17 +1,16 @@
 """What a rehearsal would have paid: the payouts that nobody sends."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dca_bot.core.ceilings import Ceiling, Ceilings, Turn, broken, to_be_held
+from dca_bot.core.payout import needed_msat
 from dca_bot.ledger.distributions.distributions import COMMISSION_SPLIT, FLOW
-from dca_bot.ledger.payouts.payout import Payout
-from dca_bot.ledger.payouts.payouts import select
+from dca_bot.ledger.programme.clients import is_internal
 from dca_bot.ledger.store.database import Tx
 from dca_bot.ledger.store.instants import micros
-
-_PAYOUTS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,12 @@ class Payee:
 class Rehearsed:
     """What would have been paid in a span of time.
 
-    `payees` come by larger amount. `held`: the payouts that a ceiling would have held. `needed_msat`: what
-    the source wallet must have had, with LNbits' fee reserve.
+    `payees` come by larger amount. `held`: the ids of payouts that a ceiling would have held.
+    `needed_msat`: what the source wallet must have had, with LNbits' fee reserve.
     """
 
     payees: Sequence[Payee]
-    held: Sequence[tuple[Payout, Ceiling]]
+    held: Sequence[tuple[str, Ceiling]]
     needed_msat: int
 
 
@@ -57,24 +56,23 @@ def would_have_paid(tx: Tx, since: datetime, *, now: datetime, ceilings: Ceiling
     The ceiling of 24 hours counts for the span as a whole.
     """
     # A rehearsal never tries a payout again: `try_at` is when the payout was planned.
-    planned = [
-        payout
-        for payout in select(
-            tx,
-            "payout.state = 'PLANNED' AND payout.try_at > ? AND payout.try_at <= ?",
-            (micros(since), micros(now)),
-            among="open_payout",
-            limit=_PAYOUTS_MAX,
-        )
-        if payout.destination is not None
-    ]
-    turns = (Turn(payout.id, payout.amount_sat) for payout in planned)
+    planned = tx.execute(
+        "SELECT payout.id, client_id, client.name, amount_sat, client.destination_kind AS kind,"
+        " (SELECT sum(minor) FROM share WHERE payout_id = payout.id) AS minor"
+        " FROM open_payout AS payout JOIN client ON client.id = client_id"
+        " WHERE payout.state = 'PLANNED' AND try_at > ? AND try_at <= ? AND client.destination IS NOT NULL"
+        " ORDER BY payout.due_at, payout.id",
+        (micros(since), micros(now)),
+    ).fetchall()
+    turns = (Turn(row["id"], row["amount_sat"]) for row in planned)
     held = to_be_held(turns, sent_sat=0, ceilings=ceilings)
-    paid = [payout for payout in planned if payout.id not in held]
+    paid = [row for row in planned if row["id"] not in held]
     return Rehearsed(
         payees=_payees(paid),
-        held=[(payout, _ceiling(payout, ceilings)) for payout in planned if payout.id in held],
-        needed_msat=sum(payout.needed_msat for payout in paid),
+        held=[(row["id"], _ceiling(row, ceilings)) for row in planned if row["id"] in held],
+        needed_msat=sum(
+            needed_msat(row["amount_sat"], is_internal=is_internal(row["kind"])) for row in paid
+        ),
     )
 
 
@@ -90,24 +88,25 @@ def operators_part(tx: Tx, since: datetime, *, now: datetime) -> OperatorsPart:
     return OperatorsPart(row["rest"], row["commission"], row["given"])
 
 
-def _payees(paid: Sequence[Payout]) -> list[Payee]:
-    sums = dict[tuple[int, bool], list[Payout]]()
-    for payout in paid:
-        sums.setdefault((payout.client_id, payout.is_commission), []).append(payout)
+def _payees(paid: Sequence[sqlite3.Row]) -> list[Payee]:
+    piles = dict[tuple[int, bool], list[sqlite3.Row]]()
+    for row in paid:
+        # No payout mixes commission with bought sats.
+        piles.setdefault((row["client_id"], row["minor"] == 0), []).append(row)
     found = (
         Payee(
-            name=some[0].client_name,
-            count=len(some),
-            minor=sum(payout.minor for payout in some),
-            sat=sum(payout.amount_sat for payout in some),
+            name=pile[0]["name"],
+            count=len(pile),
+            minor=sum(row["minor"] for row in pile),
+            sat=sum(row["amount_sat"] for row in pile),
             is_commission=is_commission,
         )
-        for (_, is_commission), some in sums.items()
+        for (_, is_commission), pile in piles.items()
     )
     return sorted(found, key=lambda payee: (-payee.sat, payee.name))
 
 
-def _ceiling(payout: Payout, ceilings: Ceilings) -> Ceiling:
+def _ceiling(row: sqlite3.Row, ceilings: Ceilings) -> Ceiling:
     """Return the ceiling that holds a payout: its own amount's, else the sum's."""
-    alone = broken(payout.amount_sat, sent_sat=0, ceilings=ceilings, accepted=())
+    alone = broken(row["amount_sat"], sent_sat=0, ceilings=ceilings, accepted=())
     return alone or Ceiling.DAY

@@ -10,6 +10,7 @@
 # make transcripts   plays three conversations on real parts and writes docs/transcripts
 # make simulate   plays simulated worlds with kills, restored copies and lying parts; SEED=1 SEEDS=20 DAYS=3, or HOURS=2
 # make crash-sweep   kills the bot, LNbits or the power at each point, on real parts: hours; POINTS=10 of each scenario
+# make lost-disk   takes the bot's disk away at ten moments, and restores the bot from its encrypted copy: five minutes
 # make planted   plants faults into the program, and prints which seed of the simulation notices each
 # make mutation   changes the money path in one place at a time: the tests have to notice; PIECE=core SAMPLE=200, else everything
 # make conformance   plays one scenario on the simulated LNbits and on real ones, and prints the answers
@@ -58,7 +59,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance crash-sweep faults reach reach-node hostile release container-steps sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance lost-disk crash-sweep faults reach reach-node hostile release container-steps sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -124,6 +125,9 @@ $(VENV)/.mutation: $(VENV)/.complete
 
 conformance: setup
 	$(BIN)/pytest -q -s tests/conformance
+
+lost-disk: setup
+	@$(BIN)/python tests/crash/lost_disk.py
 
 crash-sweep: setup
 	@$(BIN)/python tests/crash/sweep.py --points $(POINTS)

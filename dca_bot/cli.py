@@ -33,6 +33,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Commit = Annotated[
     bool, typer.Option("--commit", help="Carry it out; without it, the import is only tried.")
 ]
+CopySource = Annotated[
+    str | None,
+    typer.Option("--from", help="A place as in [backup] to; by default all of them."),
+]
+CopyName = Annotated[
+    str | None, typer.Option("--copy", help="The name of a copy; by default the newest.")
+]
+RecoveryKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", readable=False, help="A file with the recovery key; by default it is asked for."
+    ),
+]
 _QUIET = ("httpx", "httpcore", "asyncssh", "aiosqlite", "websockets")
 """Libraries whose own INFO lines would show addresses and requests."""
 
@@ -151,6 +164,34 @@ def backup(
 
     make_copy(config, file)
     say(f"The ledger is copied to {file}.")
+
+
+@app.command()
+def restore(
+    source: CopySource = None,
+    name: CopyName = None,
+    key: RecoveryKeyFile = None,
+    config: ConfigPath = CONFIG_DEFAULT,
+) -> None:
+    """Put back a copy of the ledger and the bot's key that were sent away; the bot starts paused."""
+    from dca_bot.commands.restore import restore as put_back
+
+    logging.disable()
+    put_back(config, source=source, name=name, key_file=key)
+
+
+@app.command("rehearse-restore")
+def rehearse_restore(
+    source: CopySource = None,
+    name: CopyName = None,
+    key: RecoveryKeyFile = None,
+    config: ConfigPath = CONFIG_DEFAULT,
+) -> None:
+    """Try a restore in a folder that is removed, and report; the bot may be running."""
+    from dca_bot.commands.rehearse_restore import rehearse
+
+    logging.disable()
+    rehearse(config, source=source, name=name, key_file=key)
 
 
 @app.command("recovery-key")

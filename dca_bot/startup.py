@@ -12,7 +12,13 @@ from dca_bot.core.ports import Uptime
 from dca_bot.core.programme import Programme
 from dca_bot.errors import LedgerError
 from dca_bot.jobs.clock import look_at_clock
-from dca_bot.ledger.correspondence import person_relays, statements
+from dca_bot.ledger.correspondence import (
+    confirmations,
+    knocks,
+    person_relays,
+    questions,
+    statements,
+)
 from dca_bot.ledger.programme import client_names, start
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.clock import begin_copy
@@ -38,6 +44,8 @@ def begin(
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
+        for kind in (confirmations, questions, knocks):
+            kind.void_all(tx)
         due = month_due(now, programme.digest_time, programme.timezone)
         statements.leave_untold(tx, due.month)
         notices.alarms.restored(tx, bot_state.last_poll_at(tx), now)

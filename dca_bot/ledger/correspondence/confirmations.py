@@ -86,6 +86,11 @@ def withdraw(tx: Tx, pubkey: str) -> int:
     ).rowcount
 
 
+def void_all(tx: Tx) -> None:
+    """Void everybody's open codes: a restored ledger may hold a code that was used since the copy."""
+    tx.execute("DELETE FROM confirmation WHERE used_at IS NULL")
+
+
 def _confirmation(row: sqlite3.Row) -> Confirmation:
     return Confirmation(
         code=row["code"],

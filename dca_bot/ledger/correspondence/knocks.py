@@ -76,6 +76,11 @@ def close(tx: Tx, pubkey: str, *, now: datetime) -> None:
     outbox.end_codes(tx, pubkey, now=now)
 
 
+def void_all(tx: Tx) -> None:
+    """Void all open knocks: a restored ledger may hold a knock that was used since the copy."""
+    tx.execute("DELETE FROM knock WHERE used_at IS NULL")
+
+
 def note_profile(tx: Tx, found: Knock, name: str) -> None:
     """Record the name in the profile behind a knock."""
     tx.execute("UPDATE knock SET profile_name = ? WHERE code = ?", (name, found.code))

@@ -31,3 +31,8 @@ def still_open(tx: Tx, pubkey: str, *, now: datetime) -> str:
 def close(tx: Tx, pubkey: str) -> bool:
     """End the question to a person; return False if none was open."""
     return tx.execute("DELETE FROM question WHERE pubkey = ?", (pubkey,)).rowcount > 0
+
+
+def void_all(tx: Tx) -> None:
+    """End everybody's question: a restored ledger may hold a question that was answered since the copy."""
+    tx.execute("DELETE FROM question")

@@ -25,6 +25,7 @@ from dca_bot.ledger.store.private_files import claim_private_file, remove_unclai
 from dca_bot.ledger.store.schema import version_of
 
 PART = ".part"
+_REHEARSED = "restore-rehearsed"
 _STEP_PAGES = 256
 """One step of a copy, a megabyte; between two of them it can be broken off."""
 _STAMP = "%Y-%m-%dT%H%M%SZ"
@@ -122,6 +123,21 @@ def copy_ledger(
     finally:
         part.unlink(missing_ok=True)
         os.close(claim)
+
+
+def note_rehearsal(data_dir: Path, now: datetime) -> None:
+    """Record in the data folder that a restore was rehearsed; raise OSError. The bot may be running."""
+    new = data_dir / f"{_REHEARSED}{PART}"
+    new.write_text(f"{now.isoformat()}\n", encoding="ascii")
+    new.chmod(0o600)
+    new.rename(data_dir / _REHEARSED)
+
+
+def rehearsed_at(data_dir: Path) -> datetime | None:
+    """Return when a restore was last rehearsed; None if never, or if the note can't be read."""
+    with suppress(OSError, ValueError):
+        return datetime.fromisoformat((data_dir / _REHEARSED).read_text(encoding="ascii").strip())
+    return None
 
 
 def keep_before(data_dir: Path, version: int) -> None:

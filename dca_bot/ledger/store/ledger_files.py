@@ -6,7 +6,7 @@ descriptor of a file drops all locks of the process on the file.
 
 import fcntl
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 from dca_bot.errors import FileRefused, LedgerError, LedgerFault, in_words
@@ -27,15 +27,32 @@ def make_and_lock(data_dir: Path, exits: AsyncExitStack) -> Path:
     make_private_folder(data_dir, setting="bot.data_dir")
     _refuse_unfit(data_dir, write=True)
     try:
-        lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-        exits.callback(os.close, lock)
-        if not _lock(lock):
-            raise LedgerError(f"Another bot is running on the ledger in {data_dir}. Stop it first.")
+        _lock_out(data_dir, exits)
         refuse_foreign_wal(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise _out_of_order(data_dir, error) from error
     return path
+
+
+def lock_for_restore(data_dir: Path, exits: ExitStack) -> Path:
+    """Lock bots out of a folder without a ledger until `exits` is closed; return where the ledger belongs.
+
+    Raise LedgerError if a ledger or a part of one is there, or if a bot has the lock.
+    """
+    make_private_folder(data_dir, setting="bot.data_dir")
+    try:
+        _lock_out(data_dir, exits)
+        for name in _FILES:
+            if name != LOCK_FILE and os.path.lexists(data_dir / name):
+                raise LedgerError(
+                    f"{data_dir / name} is there, and a restore overwrites nothing. Move it aside, and"
+                    f" {LEDGER_FILE}-wal and -shm with it: mkdir -m 700 aside && mv"
+                    f" {data_dir / LEDGER_FILE}* aside/"
+                )
+    except OSError as error:
+        raise _out_of_order(data_dir, error) from error
+    return data_dir / LEDGER_FILE
 
 
 def refuse_unusable(data_dir: Path) -> bool:
@@ -107,6 +124,13 @@ def reading_uri(path: Path, *, traceless: bool) -> str:
     """
     is_fixed = traceless and _is_at_rest(path)
     return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_fixed else ''}"
+
+
+def _lock_out(data_dir: Path, exits: ExitStack | AsyncExitStack) -> None:
+    lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    exits.callback(os.close, lock)
+    if not _lock(lock):
+        raise LedgerError(f"Another bot is running on the ledger in {data_dir}. Stop it first.")
 
 
 def _refuse_unfit(data_dir: Path, *, write: bool) -> None:

@@ -1,5 +1,6 @@
 """Notices to operators about the bot: what keeps the bot from working or from paying."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dca_bot.core.lease import Dispute, short_name
@@ -10,8 +11,11 @@ from dca_bot.ledger.programme.start import Start
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages import describe
 from dca_bot.messages.notices.writer import NoticeWriter
-from dca_bot.messages.say import Moment, Say, Word
+from dca_bot.messages.say import NOTHING, Moment, Say, Word
 
+MissedRow = tuple[datetime, str, str]
+_MISSED_LINES = 15
+"""So many lines of a list of messages fit into one notice."""
 _CLOCK = "clock"
 """The alarm that the clock is in doubt."""
 
@@ -87,6 +91,25 @@ class AlarmNotices:
         """Tell that the bot was started on a restored ledger, and what to do."""
         last = Say("status.last_poll", at=Moment(polled_at)) if polled_at else Say("status.no_poll")
         self._writer.tell_operators(tx, Say("notice.restored", last=last), now)
+
+    def put_back(self, tx: Tx, made_at: datetime, now: datetime) -> None:
+        """Tell that the command `restore` has put the ledger back, and how all goes on."""
+        self._writer.tell_operators(tx, Say("notice.put_back", at=Moment(made_at)), now)
+
+    def missed(self, tx: Tx, rows: Sequence[MissedRow], more: int, now: datetime) -> None:
+        """List what was written to the bot since the copy that was put back, in several notices.
+
+        `rows`: when, who and what, the oldest first; `more`: so many older messages are left out.
+        """
+        lines = [
+            Say("notice.missed_line", at=Moment(at), who=who, text=text) for at, who, text in rows
+        ]
+        if more:
+            lines.insert(0, Say("notice.missed_more", n=more))
+        for start in range(0, len(lines), _MISSED_LINES):
+            listed = tuple(lines[start : start + _MISSED_LINES])
+            head = Say("notice.missed", n=len(rows) + more) if start == 0 else NOTHING
+            self._writer.tell_operators(tx, Say("lines", lines=(head, *listed)), now)
 
     def start_moved_back(self, tx: Tx, begun: Start, now: datetime) -> None:
         """Tell that all is paused because an earlier `start_at` would bring in older cash-outs."""

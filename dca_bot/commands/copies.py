@@ -1,0 +1,173 @@
+"""Finds an encrypted copy of the ledger, fetches it, opens it and judges it: for a restore and its rehearsal.
+
+Everything happens in a folder of the caller's; nothing is put anywhere else.
+"""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from io import BufferedWriter
+from pathlib import Path
+
+from dca_bot.commands.console import say
+from dca_bot.config import Config
+from dca_bot.core.offsite import OffsiteCopy, offsite_copies
+from dca_bot.core.ports import CopyPlace
+from dca_bot.errors import ConfigError, CopyRefused, KeyRefused, OffsiteFailed, in_words
+from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store.ledger_files import LEDGER_FILE
+from dca_bot.ledger.store.schema import VERSION, version_of
+from dca_bot.nostr.keys import SecretKey, parse_secret_key
+from dca_bot.offsite.sealing import RecoveryKey, unseal
+from dca_bot.offsite_places import build_place, build_places
+
+_SEALED = "sealed.age"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCopy:
+    """A copy in a place."""
+
+    place: CopyPlace
+    copy: OffsiteCopy
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCopy:
+    """A copy that was decrypted and is sound; `folder` has the ledger in it, `key` is the bot's."""
+
+    folder: Path
+    key: SecretKey
+    made_at: datetime
+    size: int
+    version: int
+
+    @property
+    def ledger(self) -> Path:
+        """Return the file of the ledger."""
+        return self.folder / LEDGER_FILE
+
+
+async def find_copy(config: Config, source: str | None, name: str | None) -> FoundCopy:
+    """Find the newest copy in a place, by default in all places of `[backup] to`, or the copy of a name.
+
+    Raise ConfigError without a place, CopyRefused if no copy is found, or copies of several programmes.
+    """
+    places = [build_place(config, source)] if source else build_places(config)
+    if not places:
+        raise ConfigError("No place for copies is known: name one with --from, or in [backup] to.")
+    found = await _in_places(places)
+    if name is not None:
+        found = [one for one in found if one.copy.name == name]
+    if not found:
+        where = ", ".join(place.label for place in places)
+        raise CopyRefused(f"There is no {'copy' if name is None else name} in {where}.")
+    bots = {one.copy.bot for one in found}
+    if len(bots) > 1:
+        newest = {one.copy.bot: one.copy.name for one in reversed(found)}
+        raise CopyRefused(
+            "There are copies of several programmes; choose one with --copy. The newest of each: "
+            + ", ".join(sorted(newest.values()))
+        )
+    return found[0]
+
+
+async def _in_places(places: Sequence[CopyPlace]) -> list[FoundCopy]:
+    """Return the copies in all places that answer, the newest first; raise OffsiteFailed if none answers."""
+    found: list[FoundCopy] = []
+    failure: OffsiteFailed | None = None
+    is_answered = False
+    for place in places:
+        try:
+            copies = offsite_copies(await place.names())
+        except OffsiteFailed as error:
+            failure = error
+            say(f"✗ {place.label}: {error}")
+            continue
+        is_answered = True
+        say(
+            f"· {place.label}: {len(copies)} copies"
+            + (f", the newest {copies[0].name}" if copies else "")
+        )
+        found += [FoundCopy(place, copy) for copy in copies]
+    if failure is not None and not is_answered:
+        raise failure
+    return sorted(found, key=lambda one: one.copy.made_at, reverse=True)
+
+
+async def open_copy(found: FoundCopy, key: RecoveryKey, folder: Path) -> OpenedCopy:
+    """Fetch a copy into a folder, decrypt it and prove that it is a sound ledger.
+
+    Raise OffsiteFailed if it can't be fetched, CopyRefused if it can't be used.
+    """
+    sealed, ledger = folder / _SEALED, folder / LEDGER_FILE
+    try:
+        with sealed.open("xb") as file:
+            await found.place.fetch(found.copy.name, partial(_write, file))
+            size = file.tell()
+        with sealed.open("rb") as source:
+            nsec = await asyncio.to_thread(unseal, source, ledger, key)
+        sealed.unlink()
+    except OSError as error:
+        raise _no_room(folder, error) from error
+    try:
+        bot = parse_secret_key(nsec)
+    except KeyRefused as error:
+        raise CopyRefused(f"The copy's key of the bot can't be used: {error}") from None
+    version = await asyncio.to_thread(_refuse_unsound, ledger)
+    return OpenedCopy(folder, bot, found.copy.made_at, size, version)
+
+
+def refuse_unfit(opened: OpenedCopy, config: Config) -> None:
+    """Raise CopyRefused for a newer version's copy, LedgerError for another currency's or a rehearsal's."""
+    if opened.version > VERSION:
+        raise CopyRefused(
+            f"The copy is of version {opened.version}, made by a newer dca-bot; this one knows versions up"
+            f" to {VERSION}. Install the newer program, then begin anew."
+        )
+    with closing(sqlite3.connect(opened.ledger)) as ledger:
+        bot_state.check_kind(ledger, rehearsal=config.bot.rehearsal)
+        bot_state.check_currency(ledger, config.bot.currency)
+
+
+def age_text(made_at: datetime) -> str:
+    """Say how old a copy is: `made 2026-11-24 08:00 UTC, 2 d 3 h ago`."""
+    hours = max(0, (datetime.now(UTC) - made_at).total_seconds() // 3600)
+    days, rest = divmod(int(hours), 24)
+    return f"made {made_at:%Y-%m-%d %H:%M} UTC, {days} d {rest} h ago"
+
+
+def _refuse_unsound(path: Path) -> int:
+    """Return the version of a ledger; raise CopyRefused unless the file is whole and sound."""
+    try:
+        with closing(sqlite3.connect(path)) as ledger:
+            sound = ledger.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok"
+            torn = ledger.execute("PRAGMA foreign_key_check").fetchone() is not None
+            version = version_of(ledger)
+    except sqlite3.DatabaseError as error:
+        raise CopyRefused(f"The copy is no ledger ({error}); take another one (--copy).") from error
+    if not sound or torn or version < 1:
+        raise CopyRefused(
+            "The copy decrypts, but its ledger is damaged; take another one (--copy)."
+        )
+    return version
+
+
+def _write(file: BufferedWriter, piece: bytes) -> None:
+    try:
+        file.write(piece)
+    except OSError as error:  # not to be taken for an error of the place
+        raise _no_room(Path(file.name).parent, error) from error
+
+
+def _no_room(folder: Path, error: OSError) -> CopyRefused:
+    free = shutil.disk_usage(folder).free
+    return CopyRefused(
+        f"The copy could not be written in {folder} ({in_words(error)}; {free / 1e6:.0f} MB are free). It"
+        " takes three times the size of the copy for a while: free some space there."
+    )

@@ -17,7 +17,7 @@ def backup(world, name):
 
 
 def put_back(world, name):
-    """Put a copy back, as docs/operating.md says."""
+    """Put a copy back, as docs/recovery.md says."""
     data, old = world.folder / "data", world.folder / "old"
     old.mkdir(mode=0o700)
     for path in data.glob("ledger.sqlite3*"):

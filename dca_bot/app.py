@@ -134,6 +134,7 @@ async def keep_running(
             group.create_task(jobs.alarms.run(), name="alarms"),
             group.create_task(jobs.backups.run(), name="backups"),
             group.create_task(jobs.offsite.run(), name="offsite"),
+            group.create_task(jobs.copy_rehearsals.run(), name="copy_rehearsals"),
             group.create_task(jobs.digests.run(), name="digests"),
             group.create_task(jobs.daily_summary.run(), name="daily_summary"),
             group.create_task(jobs.files.run(), name="files"),

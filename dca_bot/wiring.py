@@ -18,6 +18,7 @@ from dca_bot.core.programme import Programme
 from dca_bot.jobs.alarms import Alarms
 from dca_bot.jobs.alerts import Alerts
 from dca_bot.jobs.backups import Backups
+from dca_bot.jobs.copy_rehearsals import CopyRehearsals
 from dca_bot.jobs.daily_summary import DailySummary
 from dca_bot.jobs.digests import Digests
 from dca_bot.jobs.files import Files
@@ -67,6 +68,7 @@ class Jobs:
     alarms: Alarms
     backups: Backups
     offsite: Offsite
+    copy_rehearsals: CopyRehearsals
     digests: Digests
     daily_summary: DailySummary
     files: Files
@@ -122,6 +124,9 @@ async def build_jobs(
         alarms=_alarms(parts),
         backups=_backups(parts),
         offsite=_offsite(parts),
+        copy_rehearsals=CopyRehearsals(
+            database, notices, clock, signals, parts.data_dir, config.backup_dir
+        ),
         digests=Digests(database, notices, programme, clock, signals),
         daily_summary=_daily_summary(parts, services),
         files=Files(database, outside.file_server, outside.draw, notices, clock, signals),

@@ -266,4 +266,6 @@ _FACTS = (
     bot_state.BACKUP_AT,
     bot_state.BACKUP_PROVEN_AT,
     bot_state.BACKUP_FAILING,
+    bot_state.COPY_REHEARSED_AT,
+    bot_state.RESTORE_REMINDED_AT,
 )

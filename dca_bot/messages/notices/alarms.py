@@ -131,6 +131,16 @@ class AlarmNotices:
         told = Say("notice.offsite_works", place=place, since=Moment(since))
         self._writer.tell_operators(tx, told, now)
 
+    def copy_rehearsed_badly(self, tx: Tx, made_at: datetime, why: Say, now: datetime) -> None:
+        """Tell that the newest copy on this computer could not be put back."""
+        told = Say("notice.copy_rehearsed_badly", at=Moment(made_at), why=why)
+        self._writer.tell_operators(tx, told, now)
+
+    def restore_rehearsal_due(self, tx: Tx, last_at: datetime | None, now: datetime) -> None:
+        """Ask the operators to rehearse a restore with the recovery key."""
+        last = Say("notice.restore_rehearsal_last", at=Moment(last_at)) if last_at else NOTHING
+        self._writer.tell_operators(tx, Say("notice.restore_rehearsal_due", last=last), now)
+
     def backup_works(self, tx: Tx, since: datetime, now: datetime) -> None:
         """Tell that backups work again; `since` is the time of the first failure."""
         self._writer.tell_operators(tx, Say("notice.backup_works", since=Moment(since)), now)

@@ -340,6 +340,7 @@ async def test_outage_of_hours_is_told_once_and_leaves_few_lines_in_the_log(bot,
 
 
 JOBS = {
+    "copy_rehearsals",
     "verify",
     "messenger",
     "inbox",

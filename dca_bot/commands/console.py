@@ -42,6 +42,11 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 
+def say_meanwhile(text: str) -> None:
+    """Print a text that the next line overwrites at a terminal."""
+    print(text, end="\r", flush=True)  # noqa: T201
+
+
 def complain(text: str) -> None:
     """Print a line to stderr; an error of the stream is ignored, for nobody would read the report."""
     with contextlib.suppress(OSError):

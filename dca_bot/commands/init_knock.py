@@ -27,6 +27,7 @@ from dca_bot.system_clock import SystemClock
 _LIMIT = timedelta(minutes=5)
 _SKEW_MAX = timedelta(minutes=10)
 """The writer's clock may be so far behind."""
+_CONNECT_LIMIT_S = 10
 _PEOPLE_MAX = 20
 _NAME_CHARS_MAX = 40
 
@@ -48,7 +49,8 @@ async def _find(config: Config, key: SecretKey) -> str:
     clock = SystemClock()
     door = _Door(build_messenger(config, key, None), clock, worded)
     async with asyncio.TaskGroup() as group:
-        jobs = [group.create_task(job) for job in (door.messenger.run(), door.answer(group))]
+        beside = (door.messenger.run(), door.answer(group), door.warn_if_deaf())
+        jobs = [group.create_task(job) for job in beside]
         found = ""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LIMIT.total_seconds()):
@@ -88,6 +90,14 @@ class _Door:
                 self._pubkeys[code] = message.sender
                 self.errands.append(group.create_task(self._send(message, code)))
                 self.errands.append(group.create_task(self._introduce(message)))
+
+    async def warn_if_deaf(self) -> None:
+        """Tell if no relay is connected after some seconds, for no message can come then."""
+        await self._clock.sleep(_CONNECT_LIMIT_S)
+        if not self.messenger.connected():
+            say(
+                "  No relay is reached, so no message comes through. Enter leads back to your npub."
+            )
 
     async def _send(self, message: IncomingMessage, code: str) -> None:
         """Send a code to the bot's relays at once, then to the person's inbox relays."""

@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from dca_bot.commands import init_trials as trials
-from dca_bot.commands.console import say
+from dca_bot.commands.console import say, say_meanwhile
 from dca_bot.commands.init_config import Answers, LamassuAnswers
 from dca_bot.commands.lamassu_setup import Way, is_name, is_username
 from dca_bot.config_sections import BotConfig, DirectoryConfig, LnbitsConfig, NostrConfig, SshConfig
@@ -198,6 +198,7 @@ class Questions:
         """Try an answer at a terminal; tell whether it counts, though the trial may have failed."""
         if not self.is_terminal:
             return True
+        say_meanwhile("  …")
         try:
             if found := tried():
                 say(f"  ✓ {found}")

@@ -96,8 +96,11 @@ def public_key_of(path: Path) -> str:
 
 
 def is_noted(server: SshServer) -> bool:
-    """Tell whether known_hosts has keys of a server, right or wrong."""
-    return bool(_noted(server))
+    """Tell whether known_hosts has keys of a server, right or wrong, or is a file that can't be read."""
+    try:
+        return bool(_noted(server))
+    except (ValueError, OSError):
+        return True
 
 
 async def connect(server: SshServer, *, limit_s: float) -> asyncssh.SSHClientConnection:

@@ -1,6 +1,7 @@
 """A program at a terminal of its own (a pseudo-terminal), and who types there."""
 
 import asyncio
+import codecs
 import contextlib
 import os
 import pty
@@ -24,9 +25,10 @@ class Typist:
         self.reader.start()
 
     def _read(self):
+        decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         with contextlib.suppress(OSError):  # the other end has gone
             while chunk := os.read(self.near, 4096):
-                self.shown += chunk.decode()
+                self.shown += decoder.decode(chunk)
 
     def type(self, text):
         os.write(self.near, text.encode())

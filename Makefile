@@ -17,6 +17,7 @@
 # make faults   plays each fault of the network on each kind of request to LNbits and Lamassu, on real parts: a quarter of an hour
 # make reach   plays the delivery matrix, messages over misbehaving relays, and prints it; SEED=1
 # make reach-node   the same with people whose apps are made of nostr-tools; needs node and npm
+# make outages   brings about each outage on real parts, and prints when it is noticed from outside (10 minutes)
 # make hostile   sends the bot 100,000 hostile messages and prints what becomes of the bot; SEED=1
 # make release   builds wheel and sdist twice, compares and tries them on each supported Python on the PATH, and puts them into dist
 # make container-steps   takes the steps of the release's Containerfile without a container engine; as root
@@ -59,7 +60,7 @@ ENVIRONMENT := sh deploy/environment.sh
 # Has the recipe run for an environment that isn't whole, even if no file is newer.
 unless_whole = $(shell $(ENVIRONMENT) --is-whole $(1) || echo FORCE)
 
-.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance lost-disk crash-sweep faults reach reach-node hostile release container-steps sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
+.PHONY: setup demo test all-tests bytecode quick quick-tests golden test-long transcripts simulate planted mutation conformance lost-disk crash-sweep faults reach reach-node hostile outages release container-steps sbom pip-audit lock python-versions lint format bench lnbits-versions clean FORCE
 
 setup: $(VENV)/.complete .lnbits/.complete
 
@@ -147,6 +148,9 @@ $(NODE_APPS)/node_modules: $(NODE_APPS)/package.json
 
 hostile: setup
 	@$(BIN)/python tests/reach/hostile.py --seed $(SEED)
+
+outages: setup
+	@$(BIN)/python tests/outages/run.py
 
 release: $(TOOLS)/.complete sbom
 	@$(TOOLS)/bin/python deploy/release.py "$(VERSIONS)"

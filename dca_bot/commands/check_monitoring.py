@@ -27,21 +27,18 @@ async def check_monitoring(config: Config, *, sends_alert: bool) -> str:
 
 
 async def _check_alerts(alerter: Alerter, *, sends_alert: bool) -> str:
-    if broken := _numbers(await alerter.known()):
-        raise ConfigError(
-            f"monitoring.alert_url_file: apprise doesn't know what URL {broken} means; its documentation"
-            " lists how each kind of place is written."
-        )
-    if not sends_alert:
-        return "apprise knows the places of alerts (check --alert sends a test there)"
-    if broken := _numbers(await alerter.send(BOT_NAME, _TEST)):
-        raise ConfigError(
-            f"monitoring.alert_url_file: the test alert was not taken by the place of URL {broken}; check"
-            " password, port and recipient there."
-        )
-    return "a test alert was taken by each place"
+    if sends_alert:
+        _refuse(await alerter.send(BOT_NAME, _TEST), "the test alert was not taken by the place of")
+        return "a test alert was taken by each place"
+    _refuse(await alerter.known(), "apprise does not know what is meant by")
+    return "apprise knows the places of alerts (check --alert sends a test there)"
 
 
-def _numbers(results: list[bool]) -> str:
-    """Return which URLs failed, counted from 1: `2, 3`; empty if none did. The URLs are secrets."""
-    return ", ".join(str(number) for number, is_good in enumerate(results, 1) if not is_good)
+def _refuse(results: list[bool], what: str) -> None:
+    """Raise ConfigError if a URL failed. URLs are secrets: the error has their numbers, counted from 1."""
+    numbers = [str(number) for number, is_good in enumerate(results, 1) if not is_good]
+    if numbers:
+        raise ConfigError(
+            f"monitoring.alert_url_file: {what} URL {', '.join(numbers)}; look at how apprise's documentation"
+            " writes such a place, and at its password and recipient."
+        )

@@ -12,7 +12,9 @@ from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 
 LATE_AFTER = timedelta(minutes=3)
-"""How long a poll, a step of the payout worker or a payout with an error may be overdue."""
+"""How long a poll or a step of the payout worker may be overdue."""
+FAILING_AFTER = timedelta(minutes=1)
+"""How long a payout may fail by an error of the bot's or for want of a clear answer of LNbits."""
 
 
 class HealthPart(StrEnum):
@@ -184,7 +186,7 @@ def _payouts(seen: Seen, now: datetime) -> Condition:
     if ledger.is_waiting_for_funds:
         return Condition.NO_FUNDS
     failing_since = ledger.failing_since
-    is_failing = failing_since is not None and now - failing_since >= LATE_AFTER
+    is_failing = failing_since is not None and now - failing_since >= FAILING_AFTER
     # While LNbits is out of reach the worker can't take a step: that part tells.
     is_answering = _reach(seen.reaches.get(Part.LNBITS)) is Condition.OK
     is_hung = is_answering and now - seen.stepped_at >= seen.steps_late_after

@@ -47,8 +47,8 @@ async def test_check_names_what_it_has_found_and_sends_nothing(tmp_path):
 
 async def test_url_that_apprise_does_not_know_is_named_by_its_number(tmp_path):
     write_secret(tmp_path / "alert.urls", "ntfy://topic\nhunter2\nhunter3")
-    with pytest.raises(ConfigError, match=r"what URL 2, 3 means") as refused:
-        await check_monitoring(watched(tmp_path, alert_url_file="alert.urls"), sends_alert=True)
+    with pytest.raises(ConfigError, match=r"what is meant by URL 2, 3;") as refused:
+        await check_monitoring(watched(tmp_path, alert_url_file="alert.urls"), sends_alert=False)
     assert "hunter" not in str(refused.value)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dca_bot.core.health import (
+    FAILING_AFTER,
     LATE_AFTER,
     VITAL,
     Condition,
@@ -22,7 +23,8 @@ from dca_bot.core.relay_state import RelayState, RelayTrouble
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=1)
-JUST_BEFORE, LATE = NOW - LATE_AFTER + timedelta(seconds=1), NOW - LATE_AFTER
+SECOND = timedelta(seconds=1)
+JUST_BEFORE, LATE = NOW - LATE_AFTER + SECOND, NOW - LATE_AFTER
 
 
 def reach(part, *, reachable=True):
@@ -60,8 +62,8 @@ CASES = [
     ({}, {}, HealthPart.PAYOUTS, "ok"),
     ({"is_waiting_for_funds": True}, {}, HealthPart.PAYOUTS, "no_funds"),
     (PAUSED | {"is_waiting_for_funds": True}, {}, HealthPart.PAYOUTS, "paused"),
-    ({"failing_since": JUST_BEFORE}, {}, HealthPart.PAYOUTS, "ok"),
-    ({"failing_since": LATE}, {}, HealthPart.PAYOUTS, "stuck"),
+    ({"failing_since": NOW - FAILING_AFTER + SECOND}, {}, HealthPart.PAYOUTS, "ok"),
+    ({"failing_since": NOW - FAILING_AFTER}, {}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE} | AWAY, HealthPart.PAYOUTS, "ok"),
     (PAUSED | {"is_disputed": True}, {}, HealthPart.PAYOUTS, "disputed"),

@@ -48,13 +48,6 @@ async def test_place_that_takes_it_gets_the_alert_though_another_does_not(capfd)
     assert SECRET not in "".join(capfd.readouterr())
 
 
-async def test_urls_are_known_or_not_and_nothing_is_sent():
-    async with webhook() as (port, taken):
-        urls = [f"json://127.0.0.1:{port}/", "nonsense", f"mailtos://bot:{SECRET}@example.com"]
-        assert await Alerter(urls).known() == [True, False, True]
-    assert taken == []
-
-
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -10,15 +10,21 @@ from types import SimpleNamespace
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
 from query_plans import too_long, traced
-from scaffold import open_ledger
+from scaffold import FLOW, open_ledger
 
+from dca_bot.core.cash_out import Amounts
 from dca_bot.core.health import Condition, HealthPart
+from dca_bot.core.payout import Waiting
 from dca_bot.core.reach import Part
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 from dca_bot.errors import HeartbeatFailed
 from dca_bot.jobs.health import HealthWatch
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.correspondence import delivery, health
+from dca_bot.ledger.distributions import flow_mode, manual_cash_outs
+from dca_bot.ledger.payouts import deferral, queue
+from dca_bot.ledger.programme import clients, deposits
+from dca_bot.ledger.programme.clients import INVOICE_KEY, Destination
 from dca_bot.ledger.store import bot_state
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
@@ -122,6 +128,43 @@ async def test_payout_worker_that_takes_no_step_is_stuck(post):
         looks.append((await post.look()).parts[HealthPart.PAYOUTS])
     assert [look.condition for look in looks] == ["ok", "ok", "stuck", "stuck"]
     assert looks[-1].since == NOW + timedelta(minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "condition"),
+    [
+        (Waiting.SENT_AGAIN, Condition.STUCK),
+        (Waiting.NO_ANSWER, Condition.STUCK),
+        (Waiting.ERROR, Condition.STUCK),
+        (Waiting.FUNDS, Condition.NO_FUNDS),
+        (Waiting.ON_ITS_WAY, Condition.OK),
+        (Waiting.NO_DESTINATION, Condition.OK),
+        ("said", Condition.OK),
+    ],
+)
+async def test_payout_counts_that_waits_for_no_reason_of_its_payees(post, waiting, condition):
+    def work(tx):
+        client = clients.add(tx, name="ana", pubkey="a" * 64, language="en", now=NOW)
+        manual_cash_outs.record(
+            tx, "1", device_id="m", fiat_minor=10_000, currency="GTQ", note="", now=NOW
+        )
+        clients.set_destination(tx, client.id, Destination(INVOICE_KEY, "key"))
+        deposits.confirm(
+            tx,
+            deposits.add(tx, client.id, amount_minor=90_000, note="", now=NOW),
+            machine=None,
+            now=NOW,
+        )
+        amounts = Amounts(12_000, 10_000, 0)
+        flow_mode.distribute(tx, "1", amounts, at=NOW, now=NOW, rules=FLOW)
+        (payout,) = queue.open_payouts(tx)
+        deferral.back_off(tx, payout, waiting, now=NOW)
+
+    await post.work()
+    await post.database.transact(work)
+    await post.look()
+    await post.work()
+    assert (await post.look()).parts[HealthPart.PAYOUTS].condition is condition
 
 
 async def test_ledger_that_cannot_be_written_calls_nothing(post):

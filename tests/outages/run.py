@@ -4,6 +4,7 @@ A bot for each outage, all at the same time, with a real LNbits, a relay, a hear
 collector of metrics. The receiver alarms as a service with a period and a grace of one minute each does.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -282,7 +283,7 @@ async def receive(worlds: dict[str, World]) -> asyncio.Server:
     return await asyncio.start_server(serve, "127.0.0.1", 0)
 
 
-async def run(folder: Path) -> list[Figures]:
+async def run(folder: Path, only: str) -> list[Figures]:
     worlds: dict[str, World] = {}
     price = PriceStub()
     async with AsyncExitStack() as exits:
@@ -294,7 +295,8 @@ async def run(folder: Path) -> list[Figures]:
         exits.callback(server.close)
         heartbeat = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         plays, watches = [], []
-        for number, (outage, strike) in enumerate(OUTAGES.items()):
+        wanted = {outage: strike for outage, strike in OUTAGES.items() if only in outage}
+        for number, (outage, strike) in enumerate(wanted.items()):
             name = f"bot{number}"
             sat = DRY_SAT if strike is sell else RICH_SAT
             world = worlds[name] = make_world(folder / name, lnbits, heartbeat, sat=sat)
@@ -326,10 +328,13 @@ def table(figures: list[Figures]) -> str:
 
 
 def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", default="", help="play the outages whose names have this")
+    only = options.parse_args().only
     with tempfile.TemporaryDirectory(
         prefix="dca-bot-outages-", dir=os.environ.get("TMPDIR")
     ) as name:
-        figures = asyncio.run(run(Path(name)))
+        figures = asyncio.run(run(Path(name), only))
     print(table(figures))  # noqa: T201 - a program that prints
     late = [one.outage for one in figures if one.switch_s is None or one.switch_s > GOAL_S]
     if late:

@@ -14,7 +14,8 @@ from dca_bot.ledger.payouts import leases, payout_need, queue
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.database import Tx
 
-_FAILING = (Waiting.ERROR, Waiting.NO_ANSWER)
+_FAILING = (Waiting.ERROR, Waiting.NO_ANSWER, Waiting.SENT_AGAIN)
+"""Why payouts wait for no reason of their payees'."""
 
 
 def look(tx: Tx, operators: Collection[str], now: datetime) -> LedgerSeen:

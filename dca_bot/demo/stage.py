@@ -91,6 +91,7 @@ class Stage:
     async def _let_read(self) -> None:
         words, self._unread_words = self._unread_words, 0
         if self.lines is not None and words:
+            self._console.print("[dim]… Enter goes on[/dim]")
             with contextlib.suppress(TimeoutError):
                 pause_s = min(words / _WORDS_PER_S, _PAUSE_MAX_S)
                 if await asyncio.wait_for(self.typed(), pause_s) is None:

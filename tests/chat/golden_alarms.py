@@ -18,8 +18,8 @@ from dca_bot.core.payout import Wait
 from dca_bot.core.programme import Programme
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
-from dca_bot.errors import LedgerError, LedgerFault
-from dca_bot.faults import LnbitsFault
+from dca_bot.errors import LedgerError, LedgerFault, OffsiteFailed
+from dca_bot.faults import LnbitsFault, OffsiteFault
 from dca_bot.ledger.correspondence.delivery import Loss
 from dca_bot.ledger.distributions import cash_outs, recovery
 from dca_bot.ledger.payouts import holds, queue
@@ -155,6 +155,36 @@ def funds_over(scene):
 def ledger_not_copied(scene):
     error = LedgerError("The disk of data/backups is full.", LedgerFault.DISK_FULL, path="backups")
     scene.notices.alarms.backup_failing(scene.tx, error, scene.now)
+
+
+def copy_lost_outside(scene):
+    error = OffsiteFailed(
+        "There is no folder.", fault=OffsiteFault.NO_FOLDER, place="/mnt/usb", path="/mnt/usb"
+    )
+    scene.notices.alarms.offsite_failing(scene.tx, "/mnt/usb", error, scene.now)
+
+
+def copy_tried_badly(scene):
+    why = describe.ledger_fault(LedgerError("The file is damaged.", LedgerFault.DAMAGED))
+    scene.notices.alarms.copy_rehearsed_badly(scene.tx, scene.now - EARLIER, why, scene.now)
+
+
+def put_back(scene):
+    made_at = scene.now - EARLIER
+    scene.notices.alarms.put_back(scene.tx, made_at, scene.now)
+    rows = [(made_at + timedelta(hours=1), "maria", "balance")]
+    scene.notices.alarms.missed(scene.tx, rows, 2, scene.now)
+
+
+def rehearsal_of_restore_due(scene):
+    for last_at in (None, scene.now - 300 * EARLIER):
+        scene.notices.alarms.restore_rehearsal_due(scene.tx, last_at, scene.now)
+
+
+def moved_in(scene):
+    for n in (1, 2):
+        scene.tell("moved_in", n=n, balance=Fiat(150_000))
+        scene.tell("older_than_import", n=n)
 
 
 def start_moved(scene):
@@ -330,6 +360,14 @@ ALARMS = {
     "copies work again": lambda scene: scene.notices.alarms.backup_works(
         scene.tx, scene.now - EARLIER, scene.now
     ),
+    "a place outside has no copy": copy_lost_outside,
+    "the place outside has copies again": lambda scene: scene.notices.alarms.offsite_works(
+        scene.tx, "/mnt/usb", scene.now - EARLIER, scene.now
+    ),
+    "the newest copy is damaged": copy_tried_badly,
+    "the ledger is put back": put_back,
+    "a restore is to be rehearsed": rehearsal_of_restore_due,
+    "clients move in": moved_in,
     "a job fails": lambda scene: scene.tell(
         "job_failed", what=Word("job", "poll"), place="ingest.py:120"
     ),

@@ -1,11 +1,15 @@
 """The demo is the main job end to end, on the real program: it has to come out even."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dca_bot.commands.chat_terminal import Lines
+from dca_bot.demo.stage import Stage
 
 
 def demo_at(folder):
@@ -74,3 +78,23 @@ async def test_demo_lets_who_sits_at_a_terminal_sell_more_and_be_the_operator(tm
     demo.type("\x04")
     assert await demo.end() == 0
     assert list((tmp_path / "temporary").iterdir()) == [], "it tidies up"
+
+
+async def test_scene_waits_for_who_reads_until_enter_and_for_nobody_after_the_end():
+    near, far = os.pipe()
+    stage = Stage(Lines(near))
+    await stage.scene("the first waits for nobody")
+    stage.note("a long text " * 1_000)
+    waiting = asyncio.create_task(stage.scene("the next"))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    os.write(far, b"\n")
+    await asyncio.wait_for(waiting, 10)
+    os.write(far, b"too many\n" * 3)
+    os.close(far)
+    await stage.forget_typed()
+    stage.note("a long text " * 1_000)
+    await asyncio.wait_for(stage.scene("the last"), 1)
+    assert stage.lines is None
+    assert await stage.typed() is None
+    os.close(near)

@@ -75,11 +75,14 @@ class Stage:
         self._console.print(table)
 
     async def typed(self) -> str | None:
-        """Wait for the next line that the person types; None at the end (Ctrl-D)."""
+        """Wait for the next line that the person types; None after the end (Ctrl-D)."""
         if self.lines is None:
             return None
         with contextlib.suppress(LineUnreadable):
-            return await self.lines.get()
+            line = await self.lines.get()
+            if line is None:
+                self.lines = None
+            return line
         return ""
 
     async def forget_typed(self) -> None:
@@ -94,8 +97,7 @@ class Stage:
             self._console.print("[dim]… Enter goes on[/dim]")
             with contextlib.suppress(TimeoutError):
                 pause_s = min(words / _WORDS_PER_S, _PAUSE_MAX_S)
-                if await asyncio.wait_for(self.typed(), pause_s) is None:
-                    self.lines = None  # Ctrl-D: nobody reads along any more.
+                await asyncio.wait_for(self.typed(), pause_s)
 
 
 def lines_of_terminal() -> Lines | None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dca_bot.errors import AlertFailed, ConfigError
 
 _LIMIT_S = 60
+_TAKEN = b"taken\n"
 _MODULE = "dca_bot.monitoring.send_alert"
 
 
@@ -47,17 +48,24 @@ class Alerter:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        found = []
         try:
             async with asyncio.timeout(self._limit_s):
-                told = json.dumps({"urls": list(self._urls), **fields}).encode()
-                answer, _ = await process.communicate(told)
-            return _results(answer, len(self._urls))
+                process.stdin.write(json.dumps({"urls": list(self._urls), **fields}).encode())
+                process.stdin.close()
+                async for line in process.stdout:
+                    found.append(line == _TAKEN)  # noqa: PERF401 - kept where time runs out
         except TimeoutError:
-            raise AlertFailed(f"not done within {self._limit_s:g} s") from None
+            pass  # What some places have taken isn't to be sent there again.
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        if not found:
+            raise AlertFailed(f"apprise has not done it within {self._limit_s:g} s, or failed")
+        return found + [False] * (len(self._urls) - len(found))
 
 
 def parse_urls(text: str, place: str) -> list[str]:
@@ -74,14 +82,3 @@ def parse_urls(text: str, place: str) -> list[str]:
             " with: pip install 'dca-bot[alerts]'"
         )
     return urls
-
-
-def _results(answer: bytes, count: int) -> list[bool]:
-    """Read the process's answer; raise AlertFailed for a process that has failed."""
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or len(found) != count:
-        raise AlertFailed("apprise has failed")
-    return [one is True for one in found]

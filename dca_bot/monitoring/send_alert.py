@@ -1,11 +1,12 @@
-"""Sends one alert: `python -m dca_bot.monitoring.send_alert` reads JSON from stdin, and writes a JSON list.
+"""Sends one alert: `python -m dca_bot.monitoring.send_alert` reads JSON and writes a line for each URL.
 
-The list has for each URL whether the place took the alert; without a text nothing is sent, and the list says
-whether apprise knows each URL.
+The line says whether the place took the alert; without a text nothing is sent, and the line says whether
+apprise knows the URL.
 """
 
 import json
 import sys
+from contextlib import redirect_stdout
 
 import apprise
 
@@ -26,11 +27,13 @@ def send(url: str, title: str, text: str) -> bool:
 
 
 def main() -> None:
-    """Read what to send, send it, and say what became of it."""
+    """Read what to send, send it, and say of each place at once what became of it."""
     told = json.load(sys.stdin)
     title, text = told.get("title", ""), told.get("text", "")
-    results = [send(url, title, text) for url in told["urls"]]
-    json.dump(results, sys.stdout)
+    for url in told["urls"]:
+        with redirect_stdout(sys.stderr):  # a plug-in may print
+            is_taken = send(url, title, text)
+        print("taken" if is_taken else "-", flush=True)  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

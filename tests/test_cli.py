@@ -245,6 +245,7 @@ def test_status_tells_what_the_ledger_says(folder):
         "not_reached": [],
         "relays": [],
         "last_backup_at": None,
+        "copies_elsewhere": {},
         "longest_stall": None,
         "machines_cash": {},
         "uncovered": None,

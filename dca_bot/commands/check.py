@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dca_bot.commands.check_copies import check_places
 from dca_bot.commands.check_files import check_files
 from dca_bot.commands.check_lamassu import check_lamassu
 from dca_bot.commands.check_monitoring import check_monitoring
@@ -96,6 +97,7 @@ def _steps(config: Config, *, sends_alert: bool = False) -> tuple[Step, ...]:
         Step("Nostr keys", _check_keys),
         Step("Data folder", partial(_check_data_dir, ledger=ledger)),
         Step("Backups", _check_backups, after=("Data folder",)),
+        *_steps_to_copies(config),
         *way,
         Step("Lamassu", lamassu, after=tuple(step.name for step in way)),
         Step("LNbits", partial(_check_lnbits, ledger=ledger)),
@@ -168,6 +170,11 @@ async def _check_backups(config: Config) -> str:
         return "none are made by the bot itself (backup.every_hours = 0)"
     refuse_unfit_folder(config.backup_dir, setting="backup.path")
     return f"every {config.backup.every_hours} hours into {config.backup_dir}"
+
+
+def _steps_to_copies(config: Config) -> tuple[Step, ...]:
+    """Return the step of the places for copies, if there are any."""
+    return (Step("Copies elsewhere", check_places),) if config.backup.to else ()
 
 
 def _steps_to_files(config: Config) -> tuple[Step, ...]:

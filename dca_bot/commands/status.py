@@ -26,7 +26,7 @@ from dca_bot.ledger.distributions import readings
 from dca_bot.ledger.payouts import holds, leases, payout_need, queue
 from dca_bot.ledger.programme import machine_cash
 from dca_bot.ledger.programme.clients import everyone
-from dca_bot.ledger.store import accounts, bot_state
+from dca_bot.ledger.store import accounts, bot_state, offsite_states
 from dca_bot.ledger.store.database import Database, Tx, reading_database
 from dca_bot.lnbits.client import LnbitsWallet
 from dca_bot.messages import describe
@@ -78,6 +78,7 @@ def render_status(values: dict[str, Any], config: Config) -> str:
         f"Last copy of the ledger: {at('last_backup_at')}"
         if values["last_backup_at"]
         else "No copy of the ledger was made by itself yet.",
+        *_sent(values, zone),
         f"Cash in the machines: {machines or 'no machine is known yet'}",
         f"Balances beyond the cash in the machines: {uncovered}",
     ]
@@ -100,6 +101,18 @@ def _age(values: dict[str, Any], zone: ZoneInfo) -> list[str]:
 
 def _shown(at: str, zone: ZoneInfo) -> str:
     return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _sent(values: dict[str, Any], zone: ZoneInfo) -> list[str]:
+    """Write since when each place has the newest copy that it got."""
+    lines = []
+    for label, one in values["copies_elsewhere"].items():
+        sent = f"sent {_shown(one['sent_at'], zone)}" if one["sent_at"] else "nothing sent yet"
+        failing = (
+            f", FAILING since {_shown(one['failing_since'], zone)}" if one["failing_since"] else ""
+        )
+        lines.append(f"Copy in {label}: {sent}{failing}")
+    return lines
 
 
 def _not_counted(values: dict[str, Any]) -> list[str]:
@@ -217,6 +230,7 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         "unsent_messages": outbox.unsent(tx),
         **reach_values(tx, config, now),
         "last_backup_at": bot_state.get(tx, bot_state.BACKUP_AT),
+        "copies_elsewhere": _copies_elsewhere(tx),
         "longest_stall": bot_state.longest_stall(tx),
         "machines_cash": {
             cash.machine.label: fiat_text(cash.expected_minor, currency)
@@ -226,6 +240,21 @@ def _status(tx: Tx, config: Config, now: datetime) -> dict[str, Any]:
         },
         "uncovered": None if uncovered is None else fiat_text(uncovered, currency),
     }
+
+
+def _copies_elsewhere(tx: Tx) -> dict[str, dict[str, str | None]]:
+    """Return for each place when a copy was last sent there, and since when none can be."""
+    return {
+        label: {
+            "sent_at": _iso(one.sent_at),
+            "failing_since": _iso(one.failing_since),
+        }
+        for label, one in offsite_states.states(tx).items()
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _copy(tx: Tx, now: datetime) -> dict[str, Any] | None:

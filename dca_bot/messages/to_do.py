@@ -16,7 +16,7 @@ from dca_bot.ledger.payouts import holds, queue, top_ups
 from dca_bot.ledger.payouts.holds import HoldKind
 from dca_bot.ledger.payouts.payout_need import Need
 from dca_bot.ledger.programme import clients, deposits, machine_cash
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import bot_state, offsite_states
 from dca_bot.ledger.store.database import Tx
 from dca_bot.messages.say import Fiat, Moment, Plain, Sat, Say, Word
 from dca_bot.messages.surroundings import Surroundings
@@ -141,6 +141,9 @@ def _backups(tx: Tx) -> Iterator[Say]:
     failing_since = bot_state.moment(tx, bot_state.BACKUP_FAILING)
     if failing_since is not None:
         yield Say("to_do.backup", since=Moment(failing_since))
+    for label, place in offsite_states.states(tx).items():
+        if place.failing_since is not None:
+            yield Say("to_do.offsite", place=label, since=Moment(place.failing_since))
 
 
 def _names(some: Sequence[str]) -> str:

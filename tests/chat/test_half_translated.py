@@ -18,7 +18,7 @@ TYPED = "amount command destination fiat knock low machine name percent sats sat
 NAMES = (
     "actions amethyst bolt btc com config coracle csv day dispense dns enabled example http id lamassu"
     " lightning journalctl kind lnbits lnurl max maxsendable minsendable nip nostr nprofile npub nsec tls"
-    " toml xchat cointracker ctc koinly hash"
+    " toml xchat cointracker ctc koinly hash dca rehearse restore"
 )
 """Programs, formats, columns and settings."""
 SHARED = (

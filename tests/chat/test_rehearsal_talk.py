@@ -5,8 +5,11 @@ from here import open_here
 from scaffold import open_ledger
 from talk import Talk, make_programme
 
+from dca_bot.chat.command import Args
+from dca_bot.chat.operator.status import look_around
 from dca_bot.chat.operator.table import OPERATOR_COMMANDS
 from dca_bot.ledger.store import bot_state
+from dca_bot.messages.daily_summary import daily_summary
 
 REFUSED = [
     "topup 5000",
@@ -75,6 +78,17 @@ async def test_whoever_is_no_operator_gets_no_answer_and_leaves_no_trace(rehears
 async def test_first_line_of_status_says_that_it_is_a_rehearsal(rehearsal, text):
     told = await rehearsal.tell("op", text)
     assert told.startswith("REHEARSAL: nothing is paid, and nobody but operators is told anything.")
+
+
+async def test_daily_summary_says_what_would_have_been_paid(rehearsal):
+    found, now = await look_around(rehearsal.services, Args({})), rehearsal.clock.now()
+    told = await rehearsal.database.read(
+        lambda tx: daily_summary(tx, rehearsal.programme, found, now)
+    )
+    text = rehearsal.texts.render(told, "en")
+    assert text.startswith("REHEARSAL: nothing is paid")
+    assert "Would have been paid in the last 24 hours: 0 sats" in text
+    assert "\nPaid: " not in text
 
 
 async def test_audit_proves_the_ledger_and_compares_no_payments_of_others(rehearsal):

@@ -134,7 +134,7 @@ async def test_report_tells_what_would_have_been_held_and_what_the_wallet_lacks(
     assert "Missing for that: 334 sats" in first
     assert "ben: 33,334 sats" in first
     assert "ana" not in first
-    assert second.startswith("REHEARSAL, what would have waited:\nHeld, above the ceiling for one")
+    assert second.startswith("REHEARSAL, what would have waited:\nHeld (above the ceiling for one")
     assert "66,666 sats to ana" in second
     assert "Hold #1: cash-out b" in second
 

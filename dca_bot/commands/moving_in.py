@@ -138,7 +138,11 @@ async def _ledger(config: Config, *, commit: bool) -> AsyncIterator[Database]:
     """Open the ledger as a bot does, or a copy in a private folder: a bot may be running then."""
     data_dir = config.path(config.bot.data_dir)
     if commit:
-        database = await open_database(data_dir, keep_copy=partial(keep_before, data_dir))
+        database = await open_database(
+            data_dir,
+            keep_copy=partial(keep_before, data_dir),
+            refuse=partial(bot_state.check_kind, rehearsal=config.bot.rehearsal),
+        )
         try:
             yield database
         finally:

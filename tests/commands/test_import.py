@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ledger.old_ledgers import put_old_ledger
 from satmachine_tables import Shop
 from scaffold import ledger_of, open_ledger
 
@@ -243,6 +244,16 @@ def test_rehearsal_takes_wallets_as_they_are_and_writes_to_nobody(folder, capsys
     assert folder.everyone()[0] == ("ana", 150_050, "active", "flow", "ana@example.com")
     with closing(sqlite3.connect(folder.data / "ledger.sqlite3")) as ledger:
         assert ledger.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+
+
+def test_rehearsals_import_leaves_an_older_programmes_ledger_as_it_is(folder):
+    shutil.rmtree(folder.data)
+    before = put_old_ledger("v9-5c1439a", folder.data).read_bytes()
+    folder.configure(rehearsal="true")
+    with pytest.raises(LedgerError, match="rehearsal"):
+        folder.clients(PLAIN)
+    assert (folder.data / "ledger.sqlite3").read_bytes() == before
+    assert not list(folder.data.glob("before-version-*"))
 
 
 def test_admin_key_never_reaches_the_ledger(folder, lnbits, wallets, capsys):

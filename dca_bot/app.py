@@ -87,7 +87,7 @@ async def run(config: Config, stalls: StallWatch | None = None) -> None:
             beat=heartbeat,
             alert=alerter,
             metrics=build_metrics(config),
-            copy_places=build_places(config),
+            copy_places=build_places(config, key),
             seal=seal,
         )
         spare_what_is_loaded()

@@ -40,6 +40,10 @@ CopySource = Annotated[
 CopyName = Annotated[
     str | None, typer.Option("--copy", help="The name of a copy; by default the newest.")
 ]
+BotNpub = Annotated[
+    str | None,
+    typer.Option("--bot", metavar="NPUB", help="The bot, whose copies a Blossom server lists."),
+]
 RecoveryKeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -171,13 +175,14 @@ def restore(
     source: CopySource = None,
     name: CopyName = None,
     key: RecoveryKeyFile = None,
+    bot: BotNpub = None,
     config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Put back a copy of the ledger and the bot's key that were sent away; the bot starts paused."""
     from dca_bot.commands.restore import restore as put_back
 
     logging.disable()
-    put_back(config, source=source, name=name, key_file=key)
+    put_back(config, source=source, name=name, npub_typed=bot, key_file=key)
 
 
 @app.command("rehearse-restore")
@@ -185,13 +190,14 @@ def rehearse_restore(
     source: CopySource = None,
     name: CopyName = None,
     key: RecoveryKeyFile = None,
+    bot: BotNpub = None,
     config: ConfigPath = CONFIG_DEFAULT,
 ) -> None:
     """Try a restore in a folder that is removed, and report; the bot may be running."""
     from dca_bot.commands.rehearse_restore import rehearse
 
     logging.disable()
-    rehearse(config, source=source, name=name, key_file=key)
+    rehearse(config, source=source, name=name, npub_typed=bot, key_file=key)
 
 
 @app.command("recovery-key")

@@ -166,10 +166,12 @@ def _plain_path(path: Path) -> Path:
 def _copy_place(text: str) -> str:
     """Check a place for copies: a folder, or a folder on an SSH server."""
     scheme, separator, _ = text.partition("://")
+    if scheme in ("http", "https") and separator:
+        return _http_url(text)
     if separator and scheme != "ssh":
         raise ValueError(
             f"{scheme}:// is no place that copies are sent to; write a folder like /mnt/usb/dca-bot, or"
-            " ssh://user@host/folder"
+            " ssh://user@host/folder, or a Blossom server like https://blossom.example.com"
         )
     if not separator:
         if not text:

@@ -1,26 +1,43 @@
 """Builds the places for copies of the ledger, and what encrypts the copies, from the configuration."""
 
 from functools import partial
+from secrets import SystemRandom
 
+from dca_bot.blossom.server import BlossomServer, Tags
 from dca_bot.config import Config
 from dca_bot.core.offsite import parse_ssh
 from dca_bot.core.ports import CopyPlace, Seal
 from dca_bot.errors import ConfigError, FileRefused, KeyRefused
 from dca_bot.files.rights import read_text
 from dca_bot.lamassu.ssh_login import SshServer
-from dca_bot.nostr.keys import SecretKey
+from dca_bot.nostr.events import sign
+from dca_bot.nostr.keys import SecretKey, generate
+from dca_bot.offsite.blossom import BlossomPlace
 from dca_bot.offsite.folder import FolderPlace
 from dca_bot.offsite.sealing import parse_recipients, seal
 from dca_bot.offsite.sftp import SftpPlace
 from dca_bot.program import command
+from dca_bot.system_clock import SystemClock
 
 _SETTING = "[backup] to:"
+_BLOSSOM_LIMIT_S = 3600
 
 
-def build_place(config: Config, text: str) -> CopyPlace:
-    """Make the place that a text of `[backup] to` names; a relative folder begins at the configuration's."""
+def build_place(config: Config, text: str, key: SecretKey | None, bot: str = "") -> CopyPlace:
+    """Make the place that a text of `[backup] to` names; a relative folder begins at the configuration's.
+
+    `key` signs uploads to a Blossom server; `bot` is the public key whose uploads it lists, by default that
+    of `key`. Raise ConfigError if neither is known.
+    """
     if "://" not in text:
         return FolderPlace(text, config.base / text)
+    if not text.startswith("ssh://"):
+        bot = bot or (key.public_key if key else "")
+        if not bot:
+            raise ConfigError(
+                f"{text} has copies by the bot's npub: name it with --bot npub1… (your app shows it)."
+            )
+        return BlossomPlace(text, partial(_blossom, text, key or generate()), bot)
     there = parse_ssh(text)
     server = SshServer(
         host=there.host,
@@ -33,9 +50,9 @@ def build_place(config: Config, text: str) -> CopyPlace:
     return SftpPlace(text, server, there.folder)
 
 
-def build_places(config: Config) -> tuple[CopyPlace, ...]:
-    """Make the places of `[backup] to`."""
-    return tuple(build_place(config, text) for text in config.backup.to)
+def build_places(config: Config, key: SecretKey | None, bot: str = "") -> tuple[CopyPlace, ...]:
+    """Make the places of `[backup] to`; raise ConfigError as `build_place` does."""
+    return tuple(build_place(config, text, key, bot) for text in config.backup.to)
 
 
 def build_seal(config: Config, key: SecretKey) -> Seal | None:
@@ -65,3 +82,12 @@ def recipients(config: Config) -> list[str]:
             f" {command('recovery-key')}"
         )
     return found
+
+
+def _blossom(url: str, key: SecretKey) -> BlossomServer:
+    def sign_token(kind: int, created_at: int, tags: Tags, content: str) -> str:
+        return sign(key, kind=kind, created_at=created_at, tags=tags, content=content).to_json()
+
+    return BlossomServer(
+        url, sign_token, clock=SystemClock(), random=SystemRandom(), limit_s=_BLOSSOM_LIMIT_S
+    )

@@ -21,6 +21,7 @@ class FileServer:
 
     def __init__(self, *, can_be_asked=True, size_max=2**21):
         self.blobs, self.owners, self.asked, self.faults = {}, {}, [], []
+        self.times, self.can_list = {}, True
         self.can_be_asked, self.size_max = can_be_asked, size_max
         self._tasks = set()
 
@@ -49,12 +50,15 @@ class FileServer:
                 if fault == "cut":
                     break
                 status, answer, *more = fault or self._answer(method, path, headers, body)
-                content = b"" if method == "HEAD" or status == 204 else json.dumps(answer).encode()
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                content = b"" if method == "HEAD" or status == 204 else content
                 told = [f"HTTP/1.1 {status} X", f"Content-Length: {len(content)}", *more, "", ""]
                 writer.write("\r\n".join(told).encode() + content)
                 await writer.drain()
 
     def _answer(self, method, path, headers, body):
+        if method == "GET":
+            return self._give(path)
         if path == "/upload" and method == "HEAD" and not self.can_be_asked:
             return 404, {}
         sha256 = headers.get("x-sha-256", "") if path == "/upload" else path.strip("/")
@@ -67,6 +71,24 @@ class FileServer:
             return 413, {}, "X-Reason: too large"
         return (200, {}) if method == "HEAD" else self._keep(sha256, owner, body)
 
+    def _give(self, path):
+        if not path.startswith("/list/"):
+            found = self.blobs.get(path.strip("/"))
+            return (404, {}) if found is None else (200, found)
+        if not self.can_list:
+            return 404, {}
+        mine = [sha256 for sha256, owner in self.owners.items() if owner == path[len("/list/") :]]
+        return 200, [self._described(sha256) for sha256 in mine]
+
+    def _described(self, sha256):
+        return {
+            "url": f"https://cdn.example/{sha256}.bin",
+            "sha256": sha256,
+            "size": len(self.blobs[sha256]),
+            "type": OCTETS,
+            "uploaded": self.times[sha256],
+        }
+
     def _delete(self, sha256, owner):
         if self.owners.get(sha256) != owner:
             return 404, {}
@@ -77,9 +99,9 @@ class FileServer:
         if hashlib.sha256(body).hexdigest() != sha256:
             return 409, {}
         self.blobs[sha256], self.owners[sha256] = body, owner
-        url = f"https://cdn.example/{sha256}.bin"
-        size, now = len(body), int(time.time())
-        return 201, {"url": url, "sha256": sha256, "size": size, "type": OCTETS, "uploaded": now}
+        # Each upload a second later, as the list has seconds alone.
+        self.times[sha256] = int(time.time()) + len(self.times)
+        return 201, self._described(sha256)
 
 
 def owner_of(headers, verb, sha256):

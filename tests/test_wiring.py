@@ -168,7 +168,7 @@ PROFILE = {
 
 
 def ssh_place(wired):
-    return build_place(wired.config, "ssh://a@b.example/c").server
+    return build_place(wired.config, "ssh://a@b.example/c", None).server
 
 
 def profile_key(key, wired):
@@ -366,9 +366,9 @@ MORE = [
     ),
     (
         "backup.to",
-        ["usb", "ssh://a@b.example/c"],
-        lambda w: [type(place).__name__ for place in build_places(w.config)],
-        ["FolderPlace", "SftpPlace"],
+        ["usb", "ssh://a@b.example/c", "https://c.example"],
+        lambda w: [type(place).__name__ for place in build_places(w.config, w.key)],
+        ["FolderPlace", "SftpPlace", "BlossomPlace"],
     ),
     ("backup.ssh_key_file", "other", lambda w: ssh_place(w).private_key_file.name, "other"),
     ("backup.ssh_known_hosts_file", "other", lambda w: ssh_place(w).known_hosts_file.name, "other"),

@@ -1,23 +1,27 @@
-"""The client of a Blossom server: upload (BUD-02), what a server takes (BUD-06), delete (BUD-12).
+"""The client of a Blossom server: upload and list (BUD-02), what a server takes (BUD-06), delete (BUD-12).
 
 The invariant: the server gets nothing but encrypted bytes, and people fetch a file at that server's own
 address, under the hash of the bytes that were uploaded.
 """
 
+import asyncio
 import base64
 import hashlib
 import http
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from dca_bot.core.files import SIZES, SealedFile
 from dca_bot.core.ports import Clock
-from dca_bot.errors import FileServerFailed
+from dca_bot.errors import FileServerFailed, in_words
 from dca_bot.web import NoAnswer, Reply, fetch, no_cookies, tls_context
 
 KIND_TOKEN = 24242
@@ -28,7 +32,11 @@ _ANSWER_BYTES_MAX = 64 * 1024
 _UPLOAD_LIMIT_S = 30
 _NOT_ASKABLE = (404, 405, 501)
 _GONE = (200, 202, 204, 404, 410)
-_SEALED_MAX = SIZES[-1] + 16
+_TAG_BYTES = 16
+_SEALED_MAX = SIZES[-1] + _TAG_BYTES
+_CLIENTS_SIZES = frozenset(size + _TAG_BYTES for size in SIZES)
+_LIST_BYTES_MAX = 8 * 2**20
+_PIECE_BYTES = 2**20
 
 Tags = tuple[tuple[str, ...], ...]
 Sign = Callable[[int, int, Tags, str], str]
@@ -94,6 +102,66 @@ class BlossomServer:
         if reply.status not in _GONE:
             raise FileServerFailed(f"{_host(server)} did not delete a file: {_words(reply)}")
 
+    async def upload_copy(self, path: Path, sha256: str, size: int) -> None:
+        """Upload a large file as a stream; raise FileServerFailed."""
+        headers = {
+            **self._headers(sha256, size),
+            "Content-Length": str(size),
+            "Authorization": self._token("upload", sha256, self._host),
+        }
+        reply = await self._fetch("PUT", f"{self._url}/upload", headers, _pieces(path))
+        if reply.status not in (200, 201):
+            raise FileServerFailed(f"{self._host} did not take a copy: {_words(reply)}")
+
+    async def listed(self, pubkey: str) -> list[tuple[str, datetime]]:
+        """Return the hashes that a key has uploaded, with the times, but for files of the sizes of clients'.
+
+        Raise FileServerFailed.
+        """
+        reply = await self._fetch("GET", f"{self._url}/list/{pubkey}", {}, None)
+        found = reply.json()
+        if reply.status != http.HTTPStatus.OK or not isinstance(found, list):
+            raise FileServerFailed(f"{self._host} lists no uploads (BUD-02): {_words(reply)}")
+        try:
+            blobs = _BLOBS.validate_python(found)
+        except ValidationError as error:
+            raise FileServerFailed(f"{self._host} lists uploads in another form") from error
+        return [
+            (blob.sha256, datetime.fromtimestamp(blob.uploaded, UTC))
+            for blob in blobs
+            if blob.size not in _CLIENTS_SIZES
+        ]
+
+    async def download(self, sha256: str, take: Callable[[bytes], object]) -> None:
+        """Hand over a file piece by piece, also from where the server leads to; raise FileServerFailed."""
+        url = f"{self._url}/{sha256}"
+        try:
+            async with (
+                asyncio.timeout(self._limit_s),
+                self._http.stream("GET", url, follow_redirects=True) as response,
+            ):
+                if response.status_code != http.HTTPStatus.OK:
+                    raise FileServerFailed(
+                        f"{self._host} did not give a copy: {response.status_code}"
+                    )
+                async for piece in response.aiter_raw():
+                    take(piece)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FileServerFailed(f"{self._host} did not answer: {in_words(error)}") from error
+
+    async def _fetch(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: AsyncIterator[bytes] | None,
+    ) -> Reply:
+        request = self._http.build_request(method, url, headers=dict(headers), content=content)
+        try:
+            return await fetch(self._http, request, size_max=_LIST_BYTES_MAX, limit_s=self._limit_s)
+        except NoAnswer as error:
+            raise FileServerFailed(f"{self._host} did not answer: {error.reason}") from error
+
     async def probe(self) -> bool:
         """Ask whether the server would take the largest file; False if it can't be asked before an upload.
 
@@ -156,6 +224,24 @@ class BlossomServer:
         event = self._sign(KIND_TOKEN, created_at, tags, f"{verb.capitalize()} a file").encode()
         event += b" " * (-len(event) % 3)
         return f"Nostr {base64.b64encode(event).decode()}"
+
+
+class _Blob(BaseModel):
+    """What a server lists of a file (BUD-02)."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: int
+    uploaded: Annotated[int, Field(ge=0, le=2**35)]
+
+
+_BLOBS = TypeAdapter(list[_Blob])
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    """Yield the content of a file."""
+    with path.open("rb") as file:
+        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            yield piece
 
 
 def _words(reply: Reply) -> str:

@@ -1,6 +1,7 @@
 """The step of `check` that looks at the places to which copies of the ledger are sent."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from dca_bot.config import Config
@@ -8,6 +9,7 @@ from dca_bot.core.offsite import offsite_copies
 from dca_bot.core.ports import CopyPlace
 from dca_bot.errors import OffsiteFailed
 from dca_bot.offsite_places import build_places, recipients
+from dca_bot.outside import bot_key
 
 
 async def check_places(config: Config) -> str:
@@ -16,7 +18,9 @@ async def check_places(config: Config) -> str:
     Nothing is written: whether a place takes a copy is found by the first one.
     """
     keys = len(recipients(config))
-    lines = [await _look(config, place) for place in build_places(config)]
+    lines = [
+        await _look(config, place) for place in build_places(config, bot_key(config, os.environ))
+    ]
     return f"{', '.join(lines)}; {keys} recovery key{'s' if keys > 1 else ''}"
 
 

@@ -53,12 +53,16 @@ class OpenedCopy:
         return self.folder / LEDGER_FILE
 
 
-async def find_copy(config: Config, source: str | None, name: str | None) -> FoundCopy:
+async def find_copy(
+    config: Config, source: str | None, name: str | None, bot: str = ""
+) -> FoundCopy:
     """Find the newest copy in a place, by default in all places of `[backup] to`, or the copy of a name.
+
+    `bot`: the bot's public key, by which a Blossom server lists copies.
 
     Raise ConfigError without a place, CopyRefused if no copy is found, or copies of several programmes.
     """
-    places = [build_place(config, source)] if source else build_places(config)
+    places = [build_place(config, source, None, bot)] if source else build_places(config, None, bot)
     if not places:
         raise ConfigError("No place for copies is known: name one with --from, or in [backup] to.")
     found = await _in_places(places)

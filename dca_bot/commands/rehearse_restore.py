@@ -19,30 +19,48 @@ from dca_bot.commands.status import in_english
 from dca_bot.commands.trial_folder import trial_folder
 from dca_bot.config import Config, load_config
 from dca_bot.core.programme import Programme
-from dca_bot.errors import CopyRefused
+from dca_bot.errors import ConfigError, CopyRefused
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.audit.payments import audit_payments
 from dca_bot.ledger.store.backups import note_rehearsal
 from dca_bot.ledger.store.database import Database, open_database
+from dca_bot.nostr.keys import parse_npub
 from dca_bot.offsite.sealing import RecoveryKey
-from dca_bot.outside import build_wallet, programme_of
+from dca_bot.outside import bot_key, build_wallet, programme_of
 from dca_bot.system_clock import SystemClock
 
 
 def rehearse(
-    config_path: Path, *, source: str | None, name: str | None, key_file: Path | None
+    config_path: Path,
+    *,
+    source: str | None,
+    name: str | None,
+    npub_typed: str | None,
+    key_file: Path | None,
 ) -> None:
-    """Rehearse a restore and report; raise DcaBotError where a restore would fail."""
+    """Rehearse a restore and report; raise DcaBotError where a restore would fail.
+
+    `npub_typed`: the bot's npub, by which a Blossom server lists copies; by default that of the bot's key.
+    """
     config = load_config(config_path)
+    bot = parse_npub(npub_typed) if npub_typed else _own(config)
     programme = programme_of(config)
     key, began = read_recovery_key(key_file), time.monotonic()
     with trial_folder() as folder:
-        asyncio.run(_rehearse(config, programme, folder, key, source=source, name=name))
+        asyncio.run(_rehearse(config, programme, folder, key, source=source, name=name, bot=bot))
     say(f"✓ A restore would work; the rehearsal took {time.monotonic() - began:.0f} s")
     data_dir = config.path(config.bot.data_dir)
     if data_dir.is_dir():
         note_rehearsal(data_dir, datetime.now(UTC))
+
+
+def _own(config: Config) -> str:
+    """Return the public key of the bot here; empty where there is no key."""
+    try:
+        return bot_key(config, os.environ).public_key
+    except ConfigError:
+        return ""
 
 
 async def _rehearse(
@@ -53,8 +71,9 @@ async def _rehearse(
     *,
     source: str | None,
     name: str | None,
+    bot: str,
 ) -> None:
-    found = await find_copy(config, source, name)
+    found = await find_copy(config, source, name, bot)
     say(f"✓ {found.copy.name} is in {found.place.label}; {age_text(found.copy.made_at)}")
     opened = await open_copy(found, key, folder)
     refuse_unfit(opened, config)

@@ -32,7 +32,7 @@ from dca_bot.ledger.store.ledger_files import lock_for_restore
 from dca_bot.ledger.store.private_files import make_private_folder, sync_to_disk
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
-from dca_bot.nostr.keys import npub, parse_secret_key
+from dca_bot.nostr.keys import npub, parse_npub, parse_secret_key
 from dca_bot.offsite.sealing import RecoveryKey
 from dca_bot.outside import build_wallet, programme_of
 from dca_bot.program import command, with_config
@@ -43,16 +43,27 @@ _ASIDE = ".before-restore"
 
 
 def restore(
-    config_path: Path, *, source: str | None, name: str | None, key_file: Path | None
+    config_path: Path,
+    *,
+    source: str | None,
+    name: str | None,
+    npub_typed: str | None,
+    key_file: Path | None,
 ) -> None:
-    """Put a copy back; raise DcaBotError, and leave everything as it was, if that can't be done."""
+    """Put a copy back; raise DcaBotError, and leave everything as it was, if that can't be done.
+
+    `npub_typed`: the bot's npub, by which a Blossom server lists copies.
+    """
     config = load_config(config_path)
+    bot = parse_npub(npub_typed) if npub_typed else ""
     programme = programme_of(config)
     with ExitStack() as exits:
         target = lock_for_restore(config.path(config.bot.data_dir), exits)
         key = read_recovery_key(key_file)
         folder = _empty_folder(target.with_name(_FOLDER), exits)
-        opened = asyncio.run(_prepared(config, programme, folder, key, source=source, name=name))
+        opened = asyncio.run(
+            _prepared(config, programme, folder, key, source=source, name=name, bot=bot)
+        )
         _put_key_back(config, opened)
         opened.ledger.rename(target)
         sync_to_disk(target.parent)
@@ -69,12 +80,13 @@ async def _prepared(
     *,
     source: str | None,
     name: str | None,
+    bot: str,
 ) -> OpenedCopy:
     """Fetch a copy, judge it, and bring its ledger to the state in which a bot may start."""
     clock = SystemClock()
     async with build_wallet(config, os.environ) as wallet:
         await wallet.greet()
-        found = await find_copy(config, source, name)
+        found = await find_copy(config, source, name, bot)
         say(
             f"· {found.copy.name} is fetched from {found.place.label}; {age_text(found.copy.made_at)}"
         )

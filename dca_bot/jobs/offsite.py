@@ -105,14 +105,14 @@ class Offsite:
 
     async def _send_to(self, place: CopyPlace, file: Path, name: str, sealed: Sealed) -> bool:
         try:
-            await place.put(file, name)
+            kept_as = await place.put(file, name)
         except OffsiteFailed as error:
             await self._note_failing(place, error)
             return False
         await self._prune(place)
         now = self.clock.now()
-        sent = {"name": name, "size": sealed.size, "sha256": sealed.sha256, "sent_at": now}
-        await self._note_working(place, now, **sent)
+        sent = {"name": name, "kept_as": kept_as, "sent_at": now}
+        await self._note_working(place, now, **sent, size=sealed.size, sha256=sealed.sha256)
         _log.info("copy sent place=%s bytes=%d", place.label, sealed.size)
         return True
 
@@ -142,9 +142,9 @@ class Offsite:
 
     async def _lost(self, place: CopyPlace, sent: PlaceState) -> OffsiteFailed | None:
         """Return what is wrong with the copy in a place; None for the copy that was sent."""
-        if sent.name not in await place.names():
+        if sent.kept_as not in await place.names():
             return OffsiteFailed(
-                f"The copy {sent.name} isn't there any more; it is sent again.",
+                f"The copy {sent.kept_as} isn't there any more; it is sent again.",
                 fault=OffsiteFault.COPY_LOST,
                 place=place.label,
             )
@@ -155,11 +155,11 @@ class Offsite:
             digest.update(piece)
             size += len(piece)
 
-        await place.fetch(sent.name, take)
+        await place.fetch(sent.kept_as, take)
         if (size, digest.hexdigest()) == (sent.size, sent.sha256):
             return None
         return OffsiteFailed(
-            f"The copy {sent.name} isn't what was sent: {size} bytes of {sent.size}, or others. It"
+            f"The copy {sent.kept_as} isn't what was sent: {size} bytes of {sent.size}, or others. It"
             " is sent again; if that happens anew, change that disk.",
             fault=OffsiteFault.COPY_CHANGED,
             place=place.label,

@@ -1,1 +1,1 @@
-"""Encrypted copies of the ledger in other places: a folder, an SSH server."""
+"""Encrypted copies of the ledger in other places: a folder, an SSH server, a Blossom server."""

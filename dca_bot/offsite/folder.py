@@ -32,9 +32,10 @@ class FolderPlace:
         """Return the names of the files there; raise OffsiteFailed."""
         return await self._aside(lambda: [path.name for path in self.folder.iterdir()])
 
-    async def put(self, sealed: Path, name: str) -> None:
-        """Copy a file there, under another name until it is whole; raise OffsiteFailed."""
+    async def put(self, sealed: Path, name: str) -> str:
+        """Copy a file there, under another name until it is whole; return the name. Raise OffsiteFailed."""
         await self._aside(lambda: self._copy(sealed, self.folder / name))
+        return name
 
     async def fetch(self, name: str, take: Take) -> None:
         """Hand over the content of a file; raise OffsiteFailed."""

@@ -46,8 +46,8 @@ class SftpPlace:
         async with self._connected(self.limits.look_s) as sftp:
             return [str(name) for name in await sftp.listdir(self.folder)]
 
-    async def put(self, sealed: Path, name: str) -> None:
-        """Upload a file; raise OffsiteFailed."""
+    async def put(self, sealed: Path, name: str) -> str:
+        """Upload a file, and return the name; raise OffsiteFailed."""
         part = self._path(name + PART)
         async with self._connected(self.limits.transfer_s) as sftp:
             with sealed.open("rb") as source:
@@ -59,6 +59,7 @@ class SftpPlace:
                 # Servers differ in how they say that the name is taken, by an upload whose answer was lost.
                 await sftp.remove(target)
                 await sftp.rename(part, target)
+        return name
 
     async def fetch(self, name: str, take: Take) -> None:
         """Hand over the content of a file; raise OffsiteFailed."""

@@ -7,6 +7,8 @@ from dca_bot.commands.check import _steps
 from dca_bot.commands.check_copies import check_places
 from dca_bot.config_sections import BackupConfig
 from dca_bot.errors import ConfigError, OffsiteFailed
+from dca_bot.files.secret_files import write_secret
+from dca_bot.nostr.keys import generate
 from dca_bot.offsite.sealing import generate_key
 
 
@@ -20,6 +22,7 @@ async def test_places_are_counted_and_the_ledgers_own_disk_is_named(tmp_path):
     checked = sending(tmp_path, "usb")
     with pytest.raises(ConfigError, match="recovery-key"):
         await check_places(checked)
+    write_secret(tmp_path / "bot.nsec", generate().nsec())
     (tmp_path / "recovery.pub").write_text(f"{generate_key().public}\n{generate_key().public}")
     assert await check_places(checked) == (
         "usb has 1 copies, ON THE LEDGER'S OWN DISK, which it doesn't survive; 2 recovery keys"

@@ -32,8 +32,11 @@ class CopyPlace(Protocol):
         """Return the names of the files in the place."""
         ...
 
-    async def put(self, sealed: Path, name: str) -> None:
-        """Copy a file there; a file with the name is whole, whatever breaks off."""
+    async def put(self, sealed: Path, name: str) -> str:
+        """Copy a file there, and return the name by which the place has it.
+
+        A file with the name is whole, whatever breaks off.
+        """
         ...
 
     async def fetch(self, name: str, take: Take) -> None:

@@ -14,11 +14,12 @@ from dca_bot.ledger.store.database import Tx
 class PlaceState:
     """The copy that was sent last, by name, length and hash (SHA-256); empty before the first.
 
-    `failing_since`: present once the operators were told that the place fails. `compared_at`: when the copy
-    there was last found to be the copy that was sent.
+    `kept_as`: the name by which the place has the copy. `failing_since`: present once the operators were told
+    that the place fails. `compared_at`: when the copy there was last found to be the copy that was sent.
     """
 
     name: str = ""
+    kept_as: str = ""
     size: int = 0
     sha256: str = ""
     sent_at: datetime | None = None

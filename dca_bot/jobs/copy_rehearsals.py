@@ -13,6 +13,7 @@ from pathlib import Path
 from dca_bot.core.calendar import has_passed
 from dca_bot.core.ports import Clock
 from dca_bot.errors import LedgerError, in_words
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.signals import SLEEP_MAX_S, Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.audit.copies import audit_copy
@@ -41,8 +42,11 @@ class CopyRehearsals:
 
     async def run(self) -> None:
         """Look each hour; never return."""
+        ring = self.signals.outbox.ring
+        boundary = ErrorBoundary(self.database, self.notices, self.clock, ring)
         while True:
-            await self.look_once()
+            async with boundary.over(Guarded.COPY):
+                await self.look_once()
             await self.clock.sleep(SLEEP_MAX_S)
 
     async def look_once(self) -> None:

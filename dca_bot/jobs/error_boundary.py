@@ -48,6 +48,7 @@ class Guarded(StrEnum):
     FILE = "file"
     HEALTH = "health"
     REHEARSAL = "rehearsal"
+    COPY = "copy"
 
 
 @dataclass(frozen=True, slots=True)

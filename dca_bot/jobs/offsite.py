@@ -6,9 +6,9 @@ other places; the operators are told once, and once when it works again.
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from dca_bot.core.offsite import PART, offsite_name, surplus
 from dca_bot.core.ports import Clock, CopyPlace, Seal, Sealed
 from dca_bot.errors import OffsiteFailed, in_words
 from dca_bot.faults import OffsiteFault
+from dca_bot.jobs.error_boundary import ErrorBoundary, Guarded
 from dca_bot.jobs.signals import SLEEP_MAX_S, Signals
 from dca_bot.jobs.threads import aside
 from dca_bot.ledger.store import offsite_states
@@ -32,7 +33,7 @@ _NAMES_MATCH = "*.age" + PART
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offsite:
     """The sender of the copies in `folder` to `places`; `bot`: the bot's public key, in the copies' names."""
 
@@ -45,13 +46,22 @@ class Offsite:
     seal: Seal | None
     keep: int
     bot: str
+    _boundary: ErrorBoundary = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._boundary = ErrorBoundary(
+            self.database, self.notices, self.clock, self.signals.outbox.ring
+        )
 
     async def run(self) -> None:
         """Send each new copy; return at once if copies are sent nowhere."""
         labels = [place.label for place in self.places]
         await self.database.transact(lambda tx: offsite_states.retain(tx, labels))
         while self.places:
-            await self.signals.copies.wait(self.clock, await self.look_once())
+            pause_s: float = _RETRY_S
+            async with self._boundary.over(Guarded.COPY):
+                pause_s = await self.look_once()
+            await self.signals.copies.wait(self.clock, pause_s)
 
     async def look_once(self) -> float:
         """Send the newest copy to each place that lacks it; return the seconds until the next look."""
@@ -67,8 +77,15 @@ class Offsite:
             found = states.get(place.label, PlaceState())
             since = found.compared_at or found.sent_at
             if place not in due and has_passed(_COMPARED_EVERY, since=since, now=now):
-                works &= await self._compare(place, found)
+                works &= await self._over(place, self._compare(place, found))
         return SLEEP_MAX_S if works else _RETRY_S
+
+    async def _over(self, place: CopyPlace, work: Awaitable[bool]) -> bool:
+        """Return whether a place did its part; an unexpected error keeps no other place back."""
+        done: list[bool] = []
+        async with self._boundary.over(Guarded.COPY, place.label):
+            done.append(await work)
+        return done == [True]
 
     def _newest(self, now: datetime, _stop: object) -> Copy | None:
         """Return the newest copy on this computer, not counting those of a clock that was ahead."""
@@ -81,7 +98,9 @@ class Offsite:
         file = self.folder / (name + PART)
         try:
             sealed = await aside(partial(self._sealed, copy.path, file))
-            sent = [await self._send_to(place, file, name, sealed) for place in due]
+            sent = [
+                await self._over(place, self._send_to(place, file, name, sealed)) for place in due
+            ]
             return all(sent)
         except OSError as error:
             said = in_words(error)

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import open_ledger
 
 from dca_bot.jobs.copy_rehearsals import CopyRehearsals
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state, offsite_states
 from dca_bot.ledger.store.backups import copy_ledger, copy_name, note_rehearsal
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 
@@ -47,7 +47,7 @@ class Tried:
 
 @pytest.fixture
 async def tried(tmp_path):
-    database = await open_database(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data")
     await database.transact(lambda tx: bot_state.put(tx, bot_state.START_AT, NOW.isoformat()))
     yield Tried(database, tmp_path / "data")
     await database.aclose()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from payout_bench import OPERATOR, HandClock, programme
+from scaffold import open_ledger
 
 from dca_bot.core.offsite import offsite_name
 from dca_bot.errors import OffsiteFailed
@@ -13,7 +14,6 @@ from dca_bot.jobs.offsite import Offsite
 from dca_bot.jobs.signals import Signals
 from dca_bot.ledger.store import bot_state, offsite_states
 from dca_bot.ledger.store.backups import copy_ledger, copy_name
-from dca_bot.ledger.store.database import open_database
 from dca_bot.messages.notices import Notices
 from dca_bot.messages.render import load_texts
 from dca_bot.offsite.folder import FolderPlace
@@ -85,7 +85,7 @@ def made(days):
 
 @pytest.fixture
 async def sender(tmp_path):
-    database = await open_database(tmp_path / "data")
+    database = await open_ledger(tmp_path / "data")
     yield Sender(database, tmp_path)
     await database.aclose()
 
@@ -206,6 +206,20 @@ async def test_job_forgets_places_that_are_configured_no_more(sender):
     await sender.day()
     stored = await sender.database.read(lambda tx: bot_state.get(tx, bot_state.OFFSITE))
     assert set(json.loads(stored)) == {"stick", "share"}
-    object.__setattr__(sender.job, "places", ())
+    sender.job.places = ()
     await sender.job.run()
     assert await sender.database.read(lambda tx: bot_state.get(tx, bot_state.OFFSITE)) is None
+
+
+class Broken(FolderPlace):
+    async def put(self, sealed, name):
+        raise RuntimeError(f"a fault of the program: {sealed} {name}")
+
+
+async def test_fault_of_the_program_at_one_place_stops_no_other_and_is_told_once(sender):
+    sender.job.places = [Broken("broken", sender.folder), *sender.job.places]
+    for _ in range(2):
+        await sender.day()
+    assert names(sender.stick) == [made(1), made(2)]
+    (told,) = await sender.letters()
+    assert told.startswith("The copies of the ledger could not be done because of an error")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from talk import code_in
 
 from dca_bot.core.ports import Uptime
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import bot_state, offsite_states
 from dca_bot.startup import begin
 
 CONFIG = SimpleNamespace(
@@ -49,3 +49,12 @@ async def test_list_of_what_was_written_since_the_copy_comes_in_pieces(talk):
     assert "ana: “deposit 0”" in first
     assert "ana: “deposit 19”" in second
     assert len(first) < 3_000
+
+
+async def test_status_names_a_place_that_lacks_the_newest_copy(talk):
+    now = talk.clock.now()
+    assert "/mnt/usb" not in await talk.tell("op", "status")
+    await talk.database.transact(
+        lambda tx: offsite_states.change(tx, "/mnt/usb", failing_since=now)
+    )
+    assert "/mnt/usb has no newest copy of the ledger since" in await talk.tell("op", "status")

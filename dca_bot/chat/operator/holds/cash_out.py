@@ -16,7 +16,7 @@ from dca_bot.core.names import short_id
 from dca_bot.core.ports import PaymentStatus
 from dca_bot.core.sale_amounts import scale
 from dca_bot.errors import DcaBotError
-from dca_bot.ledger.distributions import cash_outs, flow_mode, recovery
+from dca_bot.ledger.distributions import cash_outs, flow_mode, imports, recovery
 from dca_bot.ledger.distributions.cash_outs import HELD, RecordedCashOut
 from dca_bot.ledger.payouts import unknown_payments
 from dca_bot.ledger.programme import commission
@@ -75,6 +75,8 @@ def _read_held(tx: Tx, ruling: Ruling) -> tuple[RecordedCashOut, Amounts]:
     cash_out = cash_outs.by_id(tx, ruling.hold.ref)
     if cash_out is None or cash_out.state != HELD:
         raise refuse("hold.not_held", id=ruling.hold.id)
+    if imports.past(tx, [cash_out.id]).processed:
+        raise refuse("hold.elsewhere", id=ruling.hold.id)
     if cash_out.amounts is None:
         raise refuse("hold.no_amounts", id=ruling.hold.id)
     if ruling.part_minor is None:

@@ -5,6 +5,8 @@ import sqlite3
 import pytest
 
 from dca_bot.chat.operator.holds.commands import HOLD_ACTIONS
+from dca_bot.ledger.distributions import imports
+from dca_bot.ledger.distributions.imports import SourceKind
 from dca_bot.ledger.payouts import holds
 from dca_bot.ledger.payouts.holds import HoldKind, HoldReason
 from dca_bot.messages.describe.holds.kinds import HOLD_TEXTS
@@ -46,3 +48,18 @@ async def test_only_a_held_cash_out_is_accepted_in_part(talk):
     assert {kind for kind in HoldKind if HOLD_ACTIONS[kind].takes_part} == {HoldKind.CASH_OUT}
     await open_hold(talk, HoldKind.CHANGED)
     assert "amount" in await talk.tell("op", "hold accept 1 100")
+
+
+async def test_cash_out_that_the_programme_before_has_shared_out_can_only_be_ignored(talk):
+    await talk.hold_cash_out("held-one")
+
+    def move_in(tx):
+        kind = SourceKind.SATMACHINE
+        imports.add(tx, "source", kind, {"held-one"}, now=talk.clock.now())
+
+    await talk.database.transact(move_in)
+    for command in ("hold accept 1", "hold accept held-one 100"):
+        told = await talk.tell("op", command)
+        assert "programme before" in told
+        assert "hold ignore 1" in told
+    assert "is closed" in await talk.do("op", "hold ignore 1")

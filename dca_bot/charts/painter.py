@@ -2,9 +2,9 @@
 
 import asyncio
 import importlib.util
-import sys
 from contextlib import suppress
 
+from dca_bot.aside import run_aside
 from dca_bot.core.files import SIZES
 from dca_bot.core.ports import Draw
 from dca_bot.errors import ChartFailed
@@ -19,12 +19,7 @@ def painter() -> Draw | None:
 
 async def draw_aside(picture: bytes, *, module: str = "dca_bot.charts.draw") -> bytes:
     """Draw a picture (`core/picture`, as JSON) as PNG, 60 seconds at most; raise ChartFailed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    process = await run_aside(module)
     try:
         async with asyncio.timeout(_LIMIT_S):
             drawn, _ = await process.communicate(picture)

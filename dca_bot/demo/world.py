@@ -101,6 +101,7 @@ async def running_bot(world: World) -> AsyncIterator[asyncio.subprocess.Process]
     with (world.folder / "bot.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "dca_bot",
             "run",

@@ -7,10 +7,10 @@ The invariant: the URLs hold passwords, and no log and no error shows one. appri
 import asyncio
 import importlib.util
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from dca_bot.aside import run_aside
 from dca_bot.errors import AlertFailed, ConfigError
 
 _LIMIT_S = 60
@@ -42,12 +42,7 @@ class Alerter:
         return await self._run({})
 
     async def _run(self, fields: dict[str, str]) -> list[bool]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", self._module),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        process = await run_aside(self._module)
         assert process.stdin is not None
         assert process.stdout is not None
         found = []

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dca_bot.errors import AlertFailed, ConfigError
+from dca_bot.charts.painter import draw_aside
+from dca_bot.errors import AlertFailed, ChartFailed, ConfigError
 from dca_bot.monitoring.alerts import Alerter, parse_urls
 
 SECRET = "hunter2"
@@ -59,6 +60,26 @@ def alerter_of(tmp_path, monkeypatch):
         return Alerter(urls, module="fake_sender", limit_s=limit_s)
 
     return make
+
+
+async def test_nothing_in_the_working_folder_is_run(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text("print('taken')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AlertFailed):
+        await Alerter(["json://h"], module="planted").send("title", "text")
+    with pytest.raises(ChartFailed):
+        await draw_aside(b"{}", module="planted")
+
+
+async def test_bots_secrets_are_not_in_the_environment(alerter_of, monkeypatch):
+    monkeypatch.setenv("DCA_BOT_LNBITS_ADMIN_KEY", "f" * 32)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    body = """
+import os
+seen = [name for name in os.environ if name.startswith(("DCA_BOT_", "HTTPS_"))]
+print("taken" if seen == ["HTTPS_PROXY"] else seen)"""
+    alerter = alerter_of(body)
+    assert await alerter.send("title", "text") == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ _NAMES = {
 }
 _MAY_HAVE_PASSWORD = "lamassu.csv.command"  # noqa: S105 (a place in the file)
 _RELAYS = "nostr.relays"
+_FILE = "_file"
+"""The end of each key whose value names a file."""
 
 
 def refuse_secrets(path: Path, values: Mapping[str, Any]) -> None:
     """Raise ConfigError with the places of secrets among a configuration's values."""
-    found = [(place, _secret(place, text)) for place, text in _texts(values)]
-    lines = [
-        f"{place} has {_NAMES.get(secret, 'a secret')} in it." for place, secret in found if secret
-    ]
+    found = ((place, _found(place, text)) for place, text in _texts(values))
+    lines = [f"{place} has {what} in it." for place, what in found if what]
     if lines:
         raise ConfigError(
             f"{path} is no place for secrets: {' '.join(lines)} A secret belongs into a file of its own"
@@ -42,6 +42,14 @@ def refuse_key_as_path(path: Path) -> None:
             "--key takes the name of a file that has the key in it (chmod 600), not the key itself."
             " What was typed may be in the shell's history now: take it out, or make a new key."
         )
+
+
+def _found(place: str, text: str) -> str:
+    """Name the secret in a value; empty for none. A URL for a file's name may hold one in any form."""
+    secret = _secret(place, text)
+    if secret is None and place.endswith(_FILE) and "://" in text:
+        return "a URL, not the name of a file,"
+    return "" if secret is None else _NAMES.get(secret, "a secret")
 
 
 def _secret(place: str, text: str) -> Secret | None:

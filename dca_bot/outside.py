@@ -201,7 +201,7 @@ def build_alerter(config: Config) -> Alerter | None:
     file = config.monitoring.alert_url_file
     if file is None:
         return None
-    path = config.path(file)
+    path = config.secret_path(file)
     remedy = "put the places there that alerts go to, as URLs, one a line: docs/monitoring.md"
     return Alerter(parse_urls(read_secret_file(path, remedy=remedy), str(path)))
 

@@ -13,6 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 NSEC = "nsec1" + "q9x8gf2tvdw0s3jn54khce6mua7l" * 2 + "zr"
 KEY = "ad0be5" + "c3" * 13
 USER = "5e1f" * 8
+UUID = "6f0d7a4e-3b1c-4f7e-9a51-0c2d8e7b6a53"
 
 
 def changed(tmp_path, key, value):
@@ -40,6 +41,18 @@ def changed(tmp_path, key, value):
         ),
         ("data_dir", f'"data/{NSEC}"', NSEC, "bot.data_dir has the secret key"),
         ("password_file", f'" {KEY} "', KEY, "lamassu.postgres.password_file has a key of LNbits"),
+        (
+            "heartbeat_url_file",
+            f'"https://hc.example/{UUID}"',
+            UUID,
+            "_url_file has a URL, not the",
+        ),
+        (
+            "alert_url_file",
+            '"ntfy://hidden-topic"',
+            "hidden",
+            "monitoring.alert_url_file has a URL",
+        ),
     ],
 )
 def test_secret_in_the_configuration_is_named_by_its_place_and_not_repeated(

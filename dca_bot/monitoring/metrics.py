@@ -3,6 +3,7 @@
 The invariant: no name, key or amount of a single person is among them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from dca_bot import __version__
 from dca_bot.core.figures import Figures
+from dca_bot.core.relay_state import RelayState
 
 _Samples = Iterable[tuple[tuple[str, ...], float]]
 """The values of a metric, each behind the values of its labels."""
@@ -75,6 +77,15 @@ def _one(read: Callable[[Figures], float | datetime | None]) -> Callable[[Figure
         return [] if value is None else [((), value)]
 
     return samples
+
+
+def _listening(relays: Iterable[RelayState]) -> _Samples:
+    """Yield the sample of each relay; the label leaves out a query, which may hold an access token."""
+    seen: Counter[str] = Counter()
+    for state in relays:
+        url = state.url.partition("?")[0]
+        seen[url] += 1
+        yield (url if seen[url] == 1 else f"{url} ({seen[url]})",), state.listening
 
 
 _GAUGES = (
@@ -134,7 +145,7 @@ _GAUGES = (
     _Gauge(
         "dca_bot_relay_listening",
         "1 while a relay of the bot's passes messages on.",
-        lambda seen: [((state.url,), state.listening) for state in seen.relays],
+        lambda seen: _listening(seen.relays),
         ("relay",),
     ),
     _Gauge(

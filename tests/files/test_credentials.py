@@ -18,7 +18,7 @@ from dca_bot.files.rights import read_text, refuse_unfit_file
 from dca_bot.files.secret_files import read_secret, read_secret_file
 from dca_bot.lamassu_source import ssh_server
 from dca_bot.nostr.keys import generate
-from dca_bot.outside import bot_key, build_heartbeat
+from dca_bot.outside import bot_key, build_alerter, build_heartbeat
 
 ANYBODY = 0xFFFFFFFF
 READ, SEARCH = 4, 1
@@ -99,6 +99,7 @@ def test_bot_starts_with_all_its_secrets_from_systemd(credentials, home):
         "lnbits.key": "0" * 32,
         "lamassu.key": "x",
         "beat.url": "https://b.example/1",
+        "alert.urls": "json://127.0.0.1:9/",
     }
     paths = {hand_over(credentials, name, text) for name, text in names.items()}
     ssh = {"host": "h", "username": "u", "private_key_file": "lamassu.key", "known_hosts_file": "h"}
@@ -108,12 +109,13 @@ def test_bot_starts_with_all_its_secrets_from_systemd(credentials, home):
             "nostr": {"relays": ["wss://relay.example.com"], "operators": [generate().npub]},
             "lamassu": {"source": "ssh-csv", "ssh": ssh},
             "lnbits": {"url": "https://lnbits.example.com"},
-            "monitoring": {"heartbeat_url_file": "beat.url"},
+            "monitoring": {"heartbeat_url_file": "beat.url", "alert_url_file": "alert.urls"},
         }
     )
     with as_bot():
         assert bot_key(config, {}).npub == key.npub
         assert build_heartbeat(config) is not None
+        assert build_alerter(config) is not None
         assert ssh_server(config).private_key_file == credentials / "lamassu.key"
         assert ssh_server(config).known_hosts_file == home / "h"
         assert paths <= {path for path, is_private in config.named_files() if is_private}

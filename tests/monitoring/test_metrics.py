@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_page_says_what_was_seen():
     }
     assert expected.items() <= samples.items()
     assert samples["process_resident_memory_bytes",] > 1_000_000
+
+
+def test_token_of_a_relay_is_in_no_label():
+    shown = figures()
+    first, second = (
+        replace(state, url=f"wss://a.example/{end}")
+        for state, end in zip(shown.relays, ("?token=hunter2", "?token=other"), strict=True)
+    )
+    samples, _ = samples_of(replace(shown, relays=[first, second]))
+    listening = {key[1]: value for key, value in samples.items() if "relay" in key[0]}
+    assert listening == {"wss://a.example/": 1, "wss://a.example/ (2)": 0}
 
 
 def test_what_is_not_known_is_left_out():

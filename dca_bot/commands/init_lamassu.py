@@ -17,6 +17,7 @@ from dca_bot.commands.lamassu_setup import (
     LamassuAccess,
     Way,
     is_made_password,
+    made_password,
     scram_verifier,
     setup_script,
 )
@@ -54,7 +55,7 @@ def lamassu_files(folder: Path, lamassu: LamassuAnswers) -> dict[Path, str]:
         files |= {path: private_key}
     if lamassu.way.uses_role:
         path = folder / _PASSWORD
-        password = password or secrets.token_urlsafe(_PASSWORD_BYTES)
+        password = password or made_password(secrets.token_bytes(_PASSWORD_BYTES))
         files |= {} if os.path.lexists(path) else {path: password}
     access = LamassuAccess(
         lamassu.way,

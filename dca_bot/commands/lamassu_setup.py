@@ -15,6 +15,8 @@ from enum import StrEnum
 from dca_bot.lamassu.row_models import ACTIONS, CASH_INS, CASH_OUTS, DEVICES
 
 EXPORT_PATH = "/usr/local/bin/dca-export"
+_MARK = "made by dca-bot init"
+"""The comment of a role that the script has made: of no other role the password is set."""
 _TABLES = tuple(table.name for table in (CASH_OUTS, ACTIONS, DEVICES, CASH_INS))
 _ITERATIONS = 4096
 """PostgreSQL's own count for SCRAM."""
@@ -66,10 +68,19 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 """
-_SET_VERIFIER = """\
-DO $$ BEGIN
+_MAKE_OWN_ROLE = """\
+DO $$ DECLARE is_own boolean; BEGIN
   IF current_setting('server_version_num')::int < 100000 THEN
     RAISE EXCEPTION 'PostgreSQL before 10: make the role by hand, with the password in lamassu.pgpass';
+  END IF;
+  SELECT NOT rolsuper AND shobj_description(oid, 'pg_authid') = '{mark}'
+    INTO is_own FROM pg_roles WHERE rolname = '{role}';
+  IF NOT FOUND THEN
+    CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 4;
+    COMMENT ON ROLE "{role}" IS '{mark}';
+  ELSIF is_own IS NOT TRUE THEN
+    RAISE EXCEPTION 'There is a role {role} that init has not made: it is left as it is'
+      USING HINT = 'Run init anew with another name for the role, or with its password in lamassu.pgpass.';
   END IF;
 END $$;
 ALTER ROLE "{role}" PASSWORD '{verifier}';
@@ -83,7 +94,8 @@ _HOST_KEYS = """\
 echo 'The SSH host keys of this server:'
 for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$key" || true; done
 """
-_MADE_PASSWORD = re.compile(r"[A-Za-z0-9_-]{32,}")
+_RANDOM_CHARS = 32
+"""24 random bytes; behind them a password that init has made has 8 characters that follow from them."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -146,10 +158,10 @@ class LamassuAccess:
         role = self.role if self.way.uses_role else self.username
         parts = [_GRANT]
         if self.verifier:
-            parts = [_MAKE_ROLE, _SET_VERIFIER, _GRANT]
+            parts = [_MAKE_OWN_ROLE, _GRANT]
         elif self.way is Way.CSV:
             parts = [_MAKE_ROLE, _GRANT]
-        values = {"role": role, "verifier": self.verifier, "database": self.database}
+        values = {"role": role, "verifier": self.verifier, "database": self.database, "mark": _MARK}
         return "".join(parts).format(tables=", ".join(_TABLES), **values)
 
 
@@ -158,18 +170,28 @@ def setup_script(access: LamassuAccess) -> str:
     parts = [_HEAD.format()]
     if access.way is Way.CSV:
         parts.append(_SCRIPT.format(path=access.export_path, export=access.export_script))
+    # First what may be refused.
+    parts.append(_SQL.format(database=access.database, sql=access.sql))
     if access.way.uses_ssh:
         blob, line = access.public_key.split()[1], shlex.quote(access.authorized_key)
         parts.append(_USER.format(user=access.username, blob=shlex.quote(blob), line=line))
-    parts.append(_SQL.format(database=access.database, sql=access.sql))
-    if access.way.uses_ssh:
         parts.append(_HOST_KEYS)
     return "".join([*parts, "echo 'Done.'\n)\n"])
 
 
+def made_password(random: bytes) -> str:
+    """Return the password of 24 random bytes; its end tells it from all that people think of."""
+    text = base64.urlsafe_b64encode(random).decode()
+    digest = hashlib.sha256(f"{_MARK} {text}".encode()).digest()
+    return text + base64.urlsafe_b64encode(digest[:6]).decode()
+
+
 def is_made_password(text: str) -> bool:
-    """Tell whether a password looks random and long, so that a verifier of it gives nothing away."""
-    return _MADE_PASSWORD.fullmatch(text) is not None
+    """Tell whether `made_password` has made a password, so that a verifier of it gives nothing away."""
+    try:
+        return made_password(base64.urlsafe_b64decode(text[:_RANDOM_CHARS])) == text
+    except ValueError:
+        return False
 
 
 def is_name(text: str) -> bool:

@@ -12,8 +12,15 @@ from datetime import UTC, datetime
 import asyncssh
 import forked
 import pytest
+from postgres_process import EMPTY
 
-from dca_bot.commands.lamassu_setup import EXPORT_PATH
+from dca_bot.commands.lamassu_setup import (
+    EXPORT_PATH,
+    LamassuAccess,
+    Way,
+    is_made_password,
+    scram_verifier,
+)
 from dca_bot.config import load_config
 from dca_bot.core.ports import DmProtocol
 from dca_bot.demo.relay import local_relay
@@ -262,7 +269,7 @@ async def test_script_for_the_tunnel_lets_the_bot_read_the_database(folder, serv
     assert "lamassu-setup.sh has to be run once on this computer, as root" in done.stdout
     script = (folder / "lamassu-setup.sh").read_text()
     password = (folder / "lamassu.pgpass").read_text().strip()
-    assert (len(password), password in script + done.stdout) == (32, False)
+    assert (is_made_password(password), password in script + done.stdout) == (True, False)
     port = f"127.0.0.1:{server.postgres.port}"
     server.run_as_root(script.replace("127.0.0.1:5432", port))
     assert server.allowed.startswith(f'restrict,port-forwarding,permitopen="{port}",command=')
@@ -276,6 +283,40 @@ async def test_script_for_the_tunnel_lets_the_bot_read_the_database(folder, serv
     finally:
         await source.aclose()
     assert len(export.cash_outs) == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("dca_made", None), ("lamassu_pg", ""), ("postgres", ""), ("boss", "made by dca-bot init")],
+)
+def test_only_a_role_that_the_script_has_made_gets_the_password(postgres, capfd, name, said):
+    """Lamassu's own role is in daily use, and a superuser is nobody to read four tables."""
+    password = f"SELECT md5(rolpassword) FROM pg_authid WHERE rolname = '{name}'"
+    if name in ("lamassu_pg", "boss"):
+        postgres.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'its own'")
+    if said:
+        postgres.sql(f"ALTER ROLE {name} SUPERUSER; COMMENT ON ROLE {name} IS '{said}'")
+    before = postgres.sql(password)
+    database = postgres.create_database(EMPTY)
+    first, second = (
+        LamassuAccess(Way.DIRECT, database, role=name, verifier=scram_verifier("p", salt)).sql
+        for salt in (b"1", b"2")
+    )
+    try:
+        if said is None:
+            postgres.sql(first, database)
+            before = postgres.sql(password)
+            postgres.sql(second, database)
+            assert postgres.sql(password) != before
+        else:
+            with pytest.raises(subprocess.CalledProcessError):
+                postgres.sql(first, database)
+            assert f"a role {name} that init has not made: it is left as" in capfd.readouterr().err
+            assert postgres.sql(password) == before
+    finally:
+        postgres.sql(f"DROP DATABASE {database}")
+        if name != "postgres":
+            postgres.sql(f"DROP ROLE {name}")
 
 
 @pytest.mark.parametrize("typed", ["hola", ""])

@@ -11,6 +11,7 @@ from dca_bot.commands.lamassu_setup import (
     is_made_password,
     is_name,
     is_username,
+    made_password,
     scram_verifier,
 )
 
@@ -36,10 +37,12 @@ def test_verifier_is_the_one_that_postgresql_makes():
     assert scram_verifier("pencil", salt) == kept
 
 
-def test_only_a_password_that_looks_made_is_turned_into_a_verifier():
-    assert is_made_password("aZ0_-" * 7)
-    assert not is_made_password("a secret of the reader, long enough")
-    assert not is_made_password("short")
+def test_only_a_password_that_init_has_made_is_turned_into_a_verifier():
+    made = made_password(bytes(range(24)))
+    assert (is_made_password(made), len(made)) == (True, 40)
+    others = [made.swapcase(), made[:-1], made + "A", made[:32], made[:-8], made[-8:], "", "ñ" * 40]
+    others += ["correct-horse-battery-staple-2024", "correct-horse-battery-staple-2024-please"]
+    assert not any(map(is_made_password, others))
 
 
 @pytest.mark.parametrize("text", ["", "a b", "x;y", "$(id)", "a'b", 'a"b', "ñ", "a" * 64, "-x"])

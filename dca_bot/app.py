@@ -16,7 +16,7 @@ from dca_bot.core.ports import Clock, IncomingMessage, PastReading
 from dca_bot.core.programme import Programme
 from dca_bot.jobs.inbox import answer_messages
 from dca_bot.lamassu_source import build_source
-from dca_bot.ledger.correspondence import inbox, relays
+from dca_bot.ledger.correspondence import health, inbox, relays
 from dca_bot.ledger.store import bot_state
 from dca_bot.ledger.store.backups import keep_before
 from dca_bot.ledger.store.database import Database, open_database
@@ -152,6 +152,8 @@ async def keep_running(
         await stop.wait()
         for task in tasks:
             task.cancel()
+    # The judgement of a bot that ends otherwise stays, and is overdue before long.
+    await database.transact(health.forget)
 
 
 async def _note_stall(database: Database, clock: Clock, stall: Stall | None) -> None:

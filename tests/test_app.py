@@ -31,7 +31,7 @@ from dca_bot.core.ports import (
 from dca_bot.core.relay_lists import RelayList, RelayListKind
 from dca_bot.errors import ConfigError, LnbitsUnavailable, SourceUnavailable
 from dca_bot.faults import LnbitsFault, SourceFault
-from dca_bot.ledger.correspondence import outbox, payout_notices
+from dca_bot.ledger.correspondence import health, outbox, payout_notices
 from dca_bot.ledger.distributions import flow_mode, manual_cash_outs
 from dca_bot.ledger.payouts import (
     booking,
@@ -227,6 +227,12 @@ async def until_recorded(bot):
             await asyncio.sleep(0.005)
 
 
+async def until_judged(bot):
+    async with asyncio.timeout(20):
+        while await bot.database.read(health.read) is None:  # noqa: ASYNC110 - nothing tells the test
+            await asyncio.sleep(0.005)
+
+
 async def ended(bot):
     async with asyncio.timeout(10):
         await bot.task
@@ -238,8 +244,10 @@ async def test_stop_ends_all_jobs_and_leaves_nothing_running(bot):
     bot.relays.put("status")
     await until(lambda: bot.relays.sent and bot.lamassu.reads > 2)
     await until_recorded(bot)
+    await until_judged(bot)
     bot.stop.set()
     await ended(bot)
+    assert await bot.database.read(health.read) is None, "no bot runs"
     assert bot.relays.ended
     assert asyncio.all_tasks() == before
 

@@ -62,12 +62,9 @@ class HealthWatch:
         )
 
     async def run(self) -> None:
-        """Look at every interval until cancelled; the judgement goes with a bot that ends by itself."""
-        try:
-            await self.clock.sleep(_FIRST_LOOK_S)
-            await repeat(self.look_once, self.clock, self.pause_s)
-        finally:
-            await self.database.transact(health.forget)
+        """Look at every interval until cancelled."""
+        await self.clock.sleep(_FIRST_LOOK_S)
+        await repeat(self.look_once, self.clock, self.pause_s)
 
     async def look_once(self) -> None:
         """Judge, record the judgement, and call the heartbeat's URL if all vital parts work."""

@@ -1,6 +1,5 @@
 """The heartbeat is called after a judgement that was recorded, and only while all is well."""
 
-import asyncio
 import logging
 import sqlite3
 from dataclasses import replace
@@ -196,16 +195,6 @@ async def test_failures_of_the_url_are_logged_once_and_so_is_their_end(post, cap
         await post.look()
     told = [one.message for one in caplog.records if "heartbeat" in one.message]
     assert told == ["heartbeat failed why=the answer was HTTP 404", "heartbeat answered"]
-
-
-async def test_judgement_goes_with_a_bot_that_stops_and_stays_of_one_that_is_killed(post):
-    await post.work()
-    assert await post.look() is not None
-    task = asyncio.create_task(post.watch.run())
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert await post.database.read(health.read) is None
 
 
 async def test_operator_who_is_not_reached_is_seen_and_the_heart_beats_on(post):

@@ -5,7 +5,7 @@ something that happens meanwhile (`test_golden.HAPPENS`).
 """
 
 from golden_alarms import ALARM_STORY
-from talk import ADMIN_KEY, INVOICE_KEY
+from talk import ADMIN_KEY, INVOICE_KEY, OTHER_KEY
 
 SAVER = [
     ("maria", "hello"),
@@ -150,6 +150,8 @@ OPERATOR = [
     ("op", "client add maria {maria}"),
     ("op", "client add Maria {juan}"),
     ("op", "client add juan {juan} 800"),
+    ("op", "confirm"),
+    ("op", f"client wallet maria {OTHER_KEY}"),
     ("op", "confirm"),
     ("op", f"client wallet maria {INVOICE_KEY}"),
     ("op", "confirm"),

@@ -142,7 +142,8 @@ def _wallet_apply(tx: Tx, ctx: Context, args: Args, seen: Destination) -> Done:
     clients.set_destination(tx, client.id, seen)
     planning.plan(tx, [client.id], now=ctx.now)
     wallet = describe.destination(seen)
-    ctx.notices.tell_client(tx, client, Say("notice.wallet_changed", wallet=wallet), ctx.now)
+    told = "notice.wallet_set" if client.destination is None else "notice.wallet_changed"
+    ctx.notices.tell_client(tx, client, Say(told, wallet=wallet), ctx.now)
     done = Say("client.wallet_done", name=client.name, wallet=wallet)
     return Done(done)
 

@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from pyrage import DecryptError, IdentityError, RecipientError, decrypt_io, encrypt_io, x25519
+from pyrage import (
+    DecryptError,
+    EncryptError,
+    IdentityError,
+    RecipientError,
+    decrypt_io,
+    encrypt_io,
+    x25519,
+)
 
 from dca_bot.core.ports import Sealed
 from dca_bot.errors import CopyRefused, KeyRefused
@@ -101,7 +109,10 @@ def seal(copy: Path, target: Path, *, recipients: Sequence[str], nsec: str) -> S
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file, copy.open("rb") as ledger:
         hashed = _Hashed(file)
-        encrypt_io(_Pieces(_tar_of(ledger, nsec)), hashed, keys)
+        try:
+            encrypt_io(_Pieces(_tar_of(ledger, nsec)), hashed, keys)
+        except EncryptError as error:  # the library's word for an error of either file
+            raise OSError(str(error)) from error
         file.flush()
         os.fsync(file.fileno())
     return Sealed(hashed.size, hashed.digest.hexdigest())

@@ -6,8 +6,9 @@ import tarfile
 
 import pyrage
 import pytest
+from test_backups import no_room
 
-from dca_bot.errors import CopyRefused, KeyRefused
+from dca_bot.errors import CopyRefused, KeyRefused, in_words
 from dca_bot.offsite.sealing import generate_key, parse_key, parse_recipients, seal, unseal
 
 # Fixed, as they are in the names of tests.
@@ -83,6 +84,13 @@ def test_ledger_that_cannot_be_written_is_an_error_of_the_disk(tmp_path, sealed)
     (tmp_path / "ledger").mkdir()
     with pytest.raises(OSError, match="ledger"):
         unseal(io.BytesIO(sealed), tmp_path / "ledger", KEY)
+
+
+def test_full_disk_is_an_error_of_the_disk_in_plain_words(tmp_path):
+    (tmp_path / "copy").write_bytes(LEDGER)
+    with no_room(100_000), pytest.raises(OSError, match="Errno") as failed:
+        seal(tmp_path / "copy", tmp_path / "sealed", recipients=[KEY.public], nsec=NSEC)
+    assert in_words(failed.value) == "File too large"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def _find(config: Config, key: SecretKey) -> str:
         return texts.render(Say("setup.code", code=code), config.bot.language)
 
     clock = SystemClock()
-    door = _Door(build_messenger(config, key, None), clock, worded)
+    door = Door(build_messenger(config, key, None), clock, worded)
     async with asyncio.TaskGroup() as group:
         beside = (door.messenger.run(), door.answer(group), door.warn_if_deaf())
         jobs = [group.create_task(job) for job in beside]
@@ -63,7 +63,7 @@ async def _find(config: Config, key: SecretKey) -> str:
     return npub(found)
 
 
-class _Door:
+class Door:
     """Answers each person who writes with a code of the person's own, at most _PEOPLE_MAX people."""
 
     def __init__(
@@ -75,6 +75,7 @@ class _Door:
         self._worded = worded
         self._opened_at = clock.now()
         self._pubkeys: dict[str, str] = {}
+        self._is_full = False
 
     def pubkey_of(self, code: str) -> str:
         """Return whom a code was sent to; empty for an unknown code."""
@@ -85,11 +86,19 @@ class _Door:
         async for message in self.messenger.incoming():
             is_old = message.sent_at < self._opened_at - _SKEW_MAX
             is_known = message.sender in self._pubkeys.values()
-            if not is_old and not is_known and len(self._pubkeys) < _PEOPLE_MAX:
+            if is_old or is_known:
+                continue
+            if len(self._pubkeys) < _PEOPLE_MAX:
                 code = knock.make(secrets.SystemRandom())
                 self._pubkeys[code] = message.sender
                 self.errands.append(group.create_task(self._send(message, code)))
                 self.errands.append(group.create_task(self._introduce(message)))
+            elif not self._is_full:
+                self._is_full = True
+                say(
+                    f"  More than {_PEOPLE_MAX} people have written; no more get a code. If you have none,"
+                    " press Enter and type your npub: your app shows it on your profile's page."
+                )
 
     async def warn_if_deaf(self) -> None:
         """Tell if no relay is connected after some seconds, for no message can come then."""

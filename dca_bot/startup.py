@@ -44,6 +44,7 @@ def begin(
     look_at_clock(tx, notices, now, uptime=uptime)
     if bot_state.drop(tx, bot_state.COPIED):
         begin_copy(tx, now)
+        bot_state.put(tx, bot_state.UNRECONCILED, "yes")
         for kind in (confirmations, questions, knocks):
             kind.void_all(tx)
         due = month_due(now, programme.digest_time, programme.timezone)

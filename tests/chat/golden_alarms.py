@@ -352,7 +352,8 @@ ALARMS = {
     "the start is moved": start_moved,
     "the wallet is another": lambda scene: (
         scene.tell("source_is_new"),
-        scene.notices.alarms.source_changed(scene.tx, scene.now),
+        scene.notices.alarms.source_changed(scene.tx, scene.now, is_copy=False),
+        scene.notices.alarms.source_changed(scene.tx, scene.now, is_copy=True),
     ),
     "the clock is wrong": clock_wrong,
     "the clock is right": clock_right,

@@ -147,6 +147,7 @@ def _resume_apply(tx: Tx, ctx: Context, _args: Args, _seen: object) -> Done:
         clock.accept(tx, ctx.now)
     bot_state.drop(tx, bot_state.PAUSED)
     bot_state.drop(tx, bot_state.PAUSE_WRITTEN_AT)
+    bot_state.drop(tx, bot_state.PUT_BACK)
     if bot_state.paused(tx):  # a further stop needs a decision of its own
         return Done(programme_state(tx, ctx))
     if was_disputed:
@@ -174,9 +175,11 @@ def _needs_word(tx: Tx, ctx: Context) -> bool:
     """Tell whether resuming needs a code: a decision, or words that may not have meant this pause.
 
     Those were written before the newest `pause all`, and have been on their way for long. Or a pause and a
-    clock in doubt would both end by the same words.
+    clock in doubt would both end by the same words. A bot that was put back asks whether the former one has
+    stopped for good, also where LNbits has no row of that one any more.
     """
-    if _is_disputed(tx) or start.asked(tx) is not None:
+    was_put_back = bot_state.get(tx, bot_state.PUT_BACK) is not None
+    if was_put_back or _is_disputed(tx) or start.asked(tx) is not None:
         return True
     written_at = bot_state.moment(tx, bot_state.PAUSE_WRITTEN_AT)
     is_older = written_at is not None and ctx.written_at < written_at

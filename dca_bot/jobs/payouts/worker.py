@@ -188,6 +188,7 @@ class PayoutWorker:
         for payout in await self.context.database.read(queue.sent):
             await self._take(payout, round_)
         await self._reconcile(since=None)
+        await self.context.database.transact(lambda tx: bot_state.drop(tx, bot_state.UNRECONCILED))
 
     async def work_once(self) -> bool:
         """Work a round: bring each due payout as far as possible; tell whether more may be due.

@@ -69,9 +69,13 @@ class AlarmNotices:
         told = Say("notice.clock_leapt", before=Moment(before), now=Moment(now))
         self._writer.tell_operators(tx, told, now)
 
-    def source_changed(self, tx: Tx, now: datetime) -> None:
-        """Tell that nothing is paid while payouts of a former source wallet have not settled."""
-        self._writer.tell_operators(tx, Say("notice.source_changed"), now)
+    def source_changed(self, tx: Tx, now: datetime, *, is_copy: bool) -> None:
+        """Tell that nothing is paid while payouts of a former source wallet have not settled.
+
+        `is_copy`: the ledger was put back, and that wallet's payments since the copy are unknown.
+        """
+        told = "notice.source_of_copy" if is_copy else "notice.source_changed"
+        self._writer.tell_operators(tx, Say(told), now)
 
     def lease_disputed(self, tx: Tx, dispute: Dispute, now: datetime) -> None:
         """Tell that this bot has stopped paying because another bot may pay from the same wallet."""

@@ -34,9 +34,28 @@ async def test_nothing_that_waited_for_an_answer_in_the_copy_can_be_answered(tal
     assert [await talk.count(table) for table in waiting] == [1, 1, 1]
     await start_on_a_copy(talk)
     assert [await talk.count(table) for table in waiting] == [0, 0, 0]
+    unread = await talk.database.read(lambda tx: bot_state.get(tx, bot_state.UNRECONCILED))
+    assert unread is not None, "the payments of its own wallet are to be read first"
     before = await talk.count("deposit")
     assert "not valid" in await talk.tell("op", f"confirm {code}")
     assert await talk.count("deposit") == before
+
+
+async def test_bot_that_was_put_back_resumes_by_a_code_alone(talk):
+    """Also without a row of the former bot at LNbits, and once: the next pause ends by its word."""
+
+    def put_back(tx):
+        for name in (bot_state.PAUSED, bot_state.PUT_BACK):
+            bot_state.put(tx, name, talk.clock.now().isoformat())
+
+    await talk.database.transact(put_back)
+    code = code_in(await talk.tell("op", "resume all"))
+    assert await talk.database.read(bot_state.paused)
+    await talk.tell("op", f"confirm {code}")
+    assert not await talk.database.read(bot_state.paused)
+    await talk.tell("op", "pause all")
+    await talk.tell("op", "resume all")
+    assert not await talk.database.read(bot_state.paused)
 
 
 async def test_list_of_what_was_written_since_the_copy_comes_in_pieces(talk):

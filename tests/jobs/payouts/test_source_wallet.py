@@ -60,6 +60,27 @@ async def test_other_wallet_pauses_everything_and_is_told_once_all_is_settled(ma
     )
 
 
+async def test_ledger_that_was_put_back_pays_from_no_other_wallet_until_its_own_was_read(make_due):
+    """Only the former wallet tells what it has paid since the copy, also where nothing is unsettled."""
+    bench = await make_due()
+    await check_source_wallet(bench.worker.context)
+    await bench.database.transact(lambda tx: bot_state.put(tx, bot_state.UNRECONCILED, "yes"))
+    show(bench, "other")
+    for _ in range(2):
+        with pytest.raises(LnbitsRefused) as refused:
+            await bench.worker.catch_up()
+        assert refused.value.fault == LnbitsFault.OTHER_WALLET
+        (told,) = await bench.letters()
+        assert "only it can tell" in told
+    await bench.worker.look_once()
+    assert (await bench.states(), bench.wallet.sent()) == (["PLANNED"], [])
+    show(bench, "source")
+    await bench.worker.catch_up()
+    show(bench, "other")
+    await bench.worker.catch_up()
+    assert await is_paused(bench)
+
+
 async def test_refusal_is_an_error_in_the_journal_once_until_lnbits_says_something_else(
     make_due, caplog
 ):

@@ -42,7 +42,7 @@ CopyName = Annotated[
 ]
 BotNpub = Annotated[
     str | None,
-    typer.Option("--bot", metavar="NPUB", help="The bot, whose copies a Blossom server lists."),
+    typer.Option("--bot", metavar="NPUB", help="The bot: the copy must be of it."),
 ]
 RecoveryKeyFile = Annotated[
     Path | None,

@@ -31,7 +31,7 @@ def build_place(config: Config, text: str, key: SecretKey | None, bot: str = "")
     """
     if "://" not in text:
         return FolderPlace(text, config.base / text)
-    if not text.startswith("ssh://"):
+    if _is_blossom(text):
         bot = bot or (key.public_key if key else "")
         if not bot:
             raise ConfigError(
@@ -51,8 +51,19 @@ def build_place(config: Config, text: str, key: SecretKey | None, bot: str = "")
 
 
 def build_places(config: Config, key: SecretKey | None, bot: str = "") -> tuple[CopyPlace, ...]:
-    """Make the places of `[backup] to`; raise ConfigError as `build_place` does."""
-    return tuple(build_place(config, text, key, bot) for text in config.backup.to)
+    """Make the places of `[backup] to`; raise ConfigError as `build_place` does.
+
+    A rehearsal uses no Blossom server: that lists by the bot's key, and the programme may have the same.
+    """
+    return tuple(
+        build_place(config, text, key, bot)
+        for text in config.backup.to
+        if not (config.bot.rehearsal and _is_blossom(text))
+    )
+
+
+def _is_blossom(text: str) -> bool:
+    return "://" in text and not text.startswith("ssh://")
 
 
 def build_seal(config: Config, key: SecretKey) -> Seal | None:

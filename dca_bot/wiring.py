@@ -273,6 +273,7 @@ def _offsite(parts: _Parts) -> Offsite:
         seal=outside.seal,
         keep=config.backup.keep,
         bot=outside.bot,
+        is_rehearsal=config.bot.rehearsal,
     )
 
 

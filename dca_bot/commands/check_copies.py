@@ -21,7 +21,9 @@ async def check_places(config: Config) -> str:
     lines = [
         await _look(config, place) for place in build_places(config, bot_key(config, os.environ))
     ]
-    return f"{', '.join(lines)}; {keys} recovery key{'s' if keys > 1 else ''}"
+    return (
+        f"{', '.join(lines) or 'none in a rehearsal'}; {keys} recovery key{'s' if keys > 1 else ''}"
+    )
 
 
 async def _look(config: Config, place: CopyPlace) -> str:

@@ -4,29 +4,33 @@ Everything happens in a folder of the caller's; nothing is put anywhere else.
 """
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BufferedWriter
 from pathlib import Path
 
 from dca_bot.commands.console import say
 from dca_bot.config import Config
-from dca_bot.core.offsite import OffsiteCopy, offsite_copies
+from dca_bot.core.offsite import OffsiteCopy, offsite_copies, rank
 from dca_bot.core.ports import CopyPlace
 from dca_bot.errors import ConfigError, CopyRefused, KeyRefused, OffsiteFailed, in_words
-from dca_bot.ledger.store import bot_state
+from dca_bot.ledger.store import bot_state, clock
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import VERSION, version_of
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
 from dca_bot.offsite.sealing import RecoveryKey, unseal
 from dca_bot.offsite_places import build_place, build_places
+from dca_bot.outside import bot_key
 
 _SEALED = "sealed.age"
+_SENT_LATE_MAX = timedelta(days=2)
+"""How much later a server may have listed a copy than the copy was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class FoundCopy:
 
 @dataclass(frozen=True, slots=True)
 class OpenedCopy:
-    """A copy that was decrypted and is sound; `folder` has the ledger in it, `key` is the bot's."""
+    """A copy that was decrypted and is sound; `folder` has the ledger in it, `key` is the bot's.
+
+    `made_at`: the ledger's last reading of the clock. Whoever can write to the place can rename a copy.
+    """
 
     folder: Path
     key: SecretKey
@@ -58,6 +65,7 @@ async def find_copy(
 ) -> FoundCopy:
     """Find the newest copy in a place, by default in all places of `[backup] to`, or the copy of a name.
 
+    The newest is looked for among the copies of a programme, or of a rehearsal, as the configuration has it.
     `bot`: the bot's public key, by which a Blossom server lists copies.
 
     Raise ConfigError without a place, CopyRefused if no copy is found, or copies of several programmes.
@@ -66,8 +74,12 @@ async def find_copy(
     if not places:
         raise ConfigError("No place for copies is known: name one with --from, or in [backup] to.")
     found = await _in_places(places)
-    if name is not None:
-        found = [one for one in found if one.copy.name == name]
+    is_rehearsal = config.bot.rehearsal
+    found = [
+        one
+        for one in found
+        if one.copy.name == name or (name is None and one.copy.is_rehearsal == is_rehearsal)
+    ]
     if not found:
         where = ", ".join(place.label for place in places)
         raise CopyRefused(f"There is no {'copy' if name is None else name} in {where}.")
@@ -83,7 +95,7 @@ async def find_copy(
 
 async def _in_places(places: Sequence[CopyPlace]) -> list[FoundCopy]:
     """Return the copies in all places that answer, the newest first; raise OffsiteFailed if none answers."""
-    found: list[FoundCopy] = []
+    found, now = list[FoundCopy](), datetime.now(UTC)
     failure: OffsiteFailed | None = None
     is_answered = False
     for place in places:
@@ -96,16 +108,16 @@ async def _in_places(places: Sequence[CopyPlace]) -> list[FoundCopy]:
         is_answered = True
         say(
             f"· {place.label}: {len(copies)} copies"
-            + (f", the newest {copies[0].name}" if copies else "")
+            + (f", the newest {max(copies, key=lambda one: rank(one, now)).name}" if copies else "")
         )
         found += [FoundCopy(place, copy) for copy in copies]
     if failure is not None and not is_answered:
         raise failure
-    return sorted(found, key=lambda one: one.copy.made_at, reverse=True)
+    return sorted(found, key=lambda one: rank(one.copy, now), reverse=True)
 
 
 async def open_copy(found: FoundCopy, key: RecoveryKey, folder: Path) -> OpenedCopy:
-    """Fetch a copy into a folder, decrypt it and prove that it is a sound ledger.
+    """Fetch a copy into a folder, decrypt it and prove that it is a sound ledger, of the bot in its name.
 
     Raise OffsiteFailed if it can't be fetched, CopyRefused if it can't be used.
     """
@@ -123,8 +135,31 @@ async def open_copy(found: FoundCopy, key: RecoveryKey, folder: Path) -> OpenedC
         bot = parse_secret_key(nsec)
     except KeyRefused as error:
         raise CopyRefused(f"The copy's key of the bot can't be used: {error}") from None
+    if not bot.public_key.startswith(found.copy.bot):
+        raise CopyRefused(
+            f"The copy isn't what its name says: the key in it is {bot.npub}. It was renamed, or put there by"
+            " somebody else; take another one (--copy), or another place (--from)."
+        )
     version = await asyncio.to_thread(_refuse_unsound, ledger)
-    return OpenedCopy(folder, bot, found.copy.made_at, size, version)
+    made_at = await asyncio.to_thread(_made_at, ledger)
+    return OpenedCopy(folder, bot, made_at or found.copy.made_at, size, version)
+
+
+def refuse_misdated(opened: OpenedCopy, found: FoundCopy) -> None:
+    """Raise CopyRefused for a copy that is the newest by its name alone."""
+    if found.copy.made_at - opened.made_at > _SENT_LATE_MAX:
+        raise CopyRefused(
+            f"The copy isn't as new as its name says: its ledger was {age_text(opened.made_at)}. It was"
+            f" renamed, or sent very late. If you want it all the same: --copy {found.copy.name}"
+        )
+
+
+def own_key(config: Config) -> SecretKey | None:
+    """Return the key of the bot here; None where there is none, or no usable one."""
+    try:
+        return bot_key(config, os.environ)
+    except ConfigError:
+        return None
 
 
 def refuse_unfit(opened: OpenedCopy, config: Config) -> None:
@@ -141,9 +176,10 @@ def refuse_unfit(opened: OpenedCopy, config: Config) -> None:
 
 def age_text(made_at: datetime) -> str:
     """Say how old a copy is: `made 2026-11-24 08:00 UTC, 2 d 3 h ago`."""
-    hours = max(0, (datetime.now(UTC) - made_at).total_seconds() // 3600)
-    days, rest = divmod(int(hours), 24)
-    return f"made {made_at:%Y-%m-%d %H:%M} UTC, {days} d {rest} h ago"
+    hours = int((datetime.now(UTC) - made_at).total_seconds() // 3600)
+    days, rest = divmod(hours, 24)
+    ago = f"{days} d {rest} h ago" if hours >= 0 else "by a clock that was ahead"
+    return f"made {made_at:%Y-%m-%d %H:%M} UTC, {ago}"
 
 
 def _refuse_unsound(path: Path) -> int:
@@ -160,6 +196,12 @@ def _refuse_unsound(path: Path) -> int:
             "The copy decrypts, but its ledger is damaged; take another one (--copy)."
         )
     return version
+
+
+def _made_at(path: Path) -> datetime | None:
+    """Return the last reading of the clock in a sound ledger of any version; None without one."""
+    with closing(sqlite3.connect(path)) as ledger:
+        return clock.shown_at(ledger)
 
 
 def _write(file: BufferedWriter, piece: bytes) -> None:

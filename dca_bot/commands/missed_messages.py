@@ -66,7 +66,10 @@ async def find_missed(
     made_at: datetime,
     clock: Clock,
 ) -> Missed:
-    """Read the bot's relays from the copy on; `made_at`: when the copy was made."""
+    """Read the bot's relays from the copy on; `made_at`: when the copy was made.
+
+    Where the copy's clock was ahead, all counts that the relays give: nothing tells since when.
+    """
     past = await past_reading(config, database)
     messenger = NostrMessenger(key, config.nostr.relays, clock, past=past, random=SystemRandom())
     found: dict[str, IncomingMessage] = {}
@@ -78,9 +81,10 @@ async def find_missed(
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
     reader = await database.read(lambda tx: _reader(tx, operators, config.bot.currency))
-    since = made_at - _PHONES_OFF
+    since, was_ahead = made_at - _PHONES_OFF, made_at > clock.now()
     written = sorted(
-        (one for one in found.values() if one.sent_at >= since), key=lambda one: one.sent_at
+        (one for one in found.values() if was_ahead or one.sent_at >= since),
+        key=lambda one: one.sent_at,
     )
     told = [one for one in map(reader.told, written) if one is not None]
     return Missed(tuple(told[-MESSAGES_MAX:]), max(0, len(told) - MESSAGES_MAX), unread)

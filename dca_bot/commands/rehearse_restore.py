@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dca_bot.commands.console import say
-from dca_bot.commands.copies import OpenedCopy, age_text, find_copy, open_copy, refuse_unfit
+from dca_bot.commands.copies import (
+    OpenedCopy,
+    age_text,
+    find_copy,
+    open_copy,
+    own_key,
+    refuse_misdated,
+    refuse_unfit,
+)
 from dca_bot.commands.missed_messages import find_missed
 from dca_bot.commands.recovery_key import read_recovery_key
 from dca_bot.commands.restore import missed_lines
@@ -19,7 +27,7 @@ from dca_bot.commands.status import in_english
 from dca_bot.commands.trial_folder import trial_folder
 from dca_bot.config import Config, load_config
 from dca_bot.core.programme import Programme
-from dca_bot.errors import ConfigError, CopyRefused
+from dca_bot.errors import CopyRefused
 from dca_bot.ledger.audit.audit import audit_ledger
 from dca_bot.ledger.audit.findings import FindingCode
 from dca_bot.ledger.audit.payments import audit_payments
@@ -27,7 +35,7 @@ from dca_bot.ledger.store.backups import note_rehearsal
 from dca_bot.ledger.store.database import Database, open_database
 from dca_bot.nostr.keys import parse_npub
 from dca_bot.offsite.sealing import RecoveryKey
-from dca_bot.outside import bot_key, build_wallet, programme_of
+from dca_bot.outside import build_wallet, programme_of
 from dca_bot.system_clock import SystemClock
 
 
@@ -44,7 +52,9 @@ def rehearse(
     `npub_typed`: the bot's npub, by which a Blossom server lists copies; by default that of the bot's key.
     """
     config = load_config(config_path)
-    bot = parse_npub(npub_typed) if npub_typed else _own(config)
+    bot = parse_npub(npub_typed) if npub_typed else ""
+    if not bot and (own := own_key(config)):
+        bot = own.public_key
     programme = programme_of(config)
     key, began = read_recovery_key(key_file), time.monotonic()
     with trial_folder() as folder:
@@ -53,14 +63,6 @@ def rehearse(
     data_dir = config.path(config.bot.data_dir)
     if data_dir.is_dir():
         note_rehearsal(data_dir, datetime.now(UTC))
-
-
-def _own(config: Config) -> str:
-    """Return the public key of the bot here; empty where there is no key."""
-    try:
-        return bot_key(config, os.environ).public_key
-    except ConfigError:
-        return ""
 
 
 async def _rehearse(
@@ -74,12 +76,20 @@ async def _rehearse(
     bot: str,
 ) -> None:
     found = await find_copy(config, source, name, bot)
-    say(f"✓ {found.copy.name} is in {found.place.label}; {age_text(found.copy.made_at)}")
+    say(f"✓ {found.copy.name} is in {found.place.label}")
     opened = await open_copy(found, key, folder)
+    if name is None:
+        refuse_misdated(opened, found)
     refuse_unfit(opened, config)
     say(
-        f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version}, {opened.key.npub}"
+        f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version},"
+        f" {age_text(opened.made_at)}"
     )
+    say(f"✓ It is of {opened.key.npub}")
+    if bot and opened.key.public_key != bot:
+        raise CopyRefused(
+            "That is another bot than the one here; name it with --bot if it is yours."
+        )
     database = await open_database(folder)
     try:
         await _audit(config, database)

@@ -10,24 +10,36 @@ was broken off leaves that folder, which the next one removes.
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
+import typer
+
 from dca_bot.commands.console import say
-from dca_bot.commands.copies import OpenedCopy, age_text, find_copy, open_copy, refuse_unfit
+from dca_bot.commands.copies import (
+    OpenedCopy,
+    age_text,
+    find_copy,
+    open_copy,
+    own_key,
+    refuse_misdated,
+    refuse_unfit,
+)
 from dca_bot.commands.former_bot import WATCH_S, refuse_running
 from dca_bot.commands.missed_messages import Missed, find_missed
 from dca_bot.commands.recovery_key import read_recovery_key
 from dca_bot.config import Config, load_config
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseRow, Party, public_id
+from dca_bot.core.ports import Wallet
 from dca_bot.core.programme import Programme
-from dca_bot.errors import ConfigError
+from dca_bot.errors import ConfigError, CopyRefused
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, read_secret, secret_place, write_secret
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import Tx, open_database
+from dca_bot.ledger.store.database import Database, Tx, open_database
 from dca_bot.ledger.store.ledger_files import lock_for_restore
 from dca_bot.ledger.store.private_files import make_private_folder, sync_to_disk
 from dca_bot.messages.notices import Notices
@@ -52,7 +64,7 @@ def restore(
 ) -> None:
     """Put a copy back; raise DcaBotError, and leave everything as it was, if that can't be done.
 
-    `npub_typed`: the bot's npub, by which a Blossom server lists copies.
+    `npub_typed`: the bot's npub, whose the copy must be, and by which a Blossom server lists copies.
     """
     config = load_config(config_path)
     bot = parse_npub(npub_typed) if npub_typed else ""
@@ -87,14 +99,19 @@ async def _prepared(
     async with build_wallet(config, os.environ) as wallet:
         await wallet.greet()
         found = await find_copy(config, source, name, bot)
-        say(
-            f"· {found.copy.name} is fetched from {found.place.label}; {age_text(found.copy.made_at)}"
-        )
+        say(f"· {found.copy.name} is fetched from {found.place.label}")
         opened = await open_copy(found, key, folder)
+        if name is None:
+            refuse_misdated(opened, found)
         refuse_unfit(opened, config)
-        say(f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version}")
+        say(
+            f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version},"
+            f" {age_text(opened.made_at)}"
+        )
+        _refuse_other_bot(config, opened, bot)
         database = await open_database(folder)
         try:
+            await _refuse_other_wallet(config, database, wallet)
             ledger_id = await database.read(lambda tx: bot_state.get(tx, bot_state.LEDGER_ID) or "")
             party = Party("", public_id(ledger_id), public_id(opened.key.public_key))
             say(f"· Whether the former bot still runs is watched for {WATCH_S} seconds …")
@@ -119,6 +136,45 @@ async def _prepared(
     return opened
 
 
+def _refuse_other_bot(config: Config, opened: OpenedCopy, bot: str) -> None:
+    """Raise CopyRefused unless the copy is of the bot that was named, is here, or is confirmed by a person.
+
+    Whoever can write to a place and knows the public half of the recovery key can put a ledger and a key of
+    their own there.
+    """
+    if bot:
+        if opened.key.public_key != bot:
+            raise CopyRefused(f"The copy is of another bot than --bot names: {opened.key.npub}.")
+        return
+    there = own_key(config)
+    if there == opened.key:
+        return
+    path = config.secret_path(config.nostr.private_key_file)
+    compared = f"{path} has another key, {there.npub}" if there else f"There is no key in {path}"
+    question = f"{compared}. The copy is of {opened.key.npub}"
+    if not sys.stdin.isatty():
+        raise CopyRefused(
+            f"{question}. If your app shows that npub as your bot's, name it: --bot {opened.key.npub}"
+        )
+    typed: str = typer.prompt(f"{question}. Does your app show that npub as your bot's? Type yes")
+    if typed.strip().lower() != "yes":
+        raise CopyRefused("Nothing was put back. Take another copy (--copy), or place (--from).")
+
+
+async def _refuse_other_wallet(config: Config, database: Database, wallet: Wallet) -> None:
+    """Raise CopyRefused if the copy paid from another wallet: only that one tells what it has paid since."""
+    paid_from = await database.read(lambda tx: bot_state.get(tx, bot_state.SOURCE_WALLET))
+    if paid_from in (None, await wallet.wallet_id()):
+        return
+    path = config.secret_path(config.lnbits.source_admin_key_file)
+    raise CopyRefused(
+        f"The copy's bot paid from another LNbits wallet than the one whose admin key {path} has. What was"
+        " paid since the copy, only that wallet tells: with this one it would be paid again. Put the former"
+        f" wallet's admin key into {path} (its id begins with {paid_from[:8]}), then begin anew; the wallet"
+        " can be changed once the bot has run. Nothing was put back."
+    )
+
+
 def missed_lines(missed: Missed) -> Iterator[str]:
     """Yield the messages since the copy for the terminal."""
     count = len(missed.messages) + missed.more
@@ -137,9 +193,10 @@ def _pause(
     missed: Missed,
     now: datetime,
 ) -> None:
-    """Have the bot start paused; where a bot has paid, only a code resumes, and takes the lease over."""
+    """Have the bot start paused: only a code resumes, and takes the lease over where a bot has paid."""
     bot_state.put(tx, bot_state.COPIED, "yes")
     bot_state.put(tx, bot_state.PAUSED, now.isoformat())
+    bot_state.put(tx, bot_state.PUT_BACK, "yes")
     if newest is not None:
         leases.stop(tx, Dispute(DisputeReason.NEWER_START, newest), now=now)
     notices.alarms.put_back(tx, opened.made_at, now)

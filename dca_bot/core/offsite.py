@@ -1,9 +1,10 @@
 """Copies of the ledger in other places: names, what is kept, addresses; pure.
 
     dca-bot-3fa9c1d2-2026-11-24T080000Z.age
+    dca-bot-rehearsal-3fa9c1d2-2026-11-24T080000Z.age
 
 A name has the beginning of the bot's public key and the instant of the copy. So several bots can share a
-place, and no bot removes another bot's copies.
+place, also a programme and its rehearsal with one key, and no bot removes another's copies.
 """
 
 import re
@@ -14,7 +15,10 @@ from urllib.parse import unquote, urlsplit
 
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 _BOT_CHARS = 8
-_NAME = re.compile(rf"dca-bot-([0-9a-f]{{{_BOT_CHARS}}})-(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.age")
+_REHEARSAL = "rehearsal-"
+_NAME = re.compile(
+    rf"dca-bot-({_REHEARSAL})?([0-9a-f]{{{_BOT_CHARS}}})-(\d{{4}}-\d\d-\d\dT\d{{6}}Z)\.age"
+)
 _SSH_PORT = 22
 PART = ".part"
 """The end of a file's name until the file is whole."""
@@ -27,30 +31,36 @@ class OffsiteCopy:
     name: str
     bot: str
     made_at: datetime
+    is_rehearsal: bool
 
 
-def offsite_name(bot: str, made_at: datetime) -> str:
+def offsite_name(bot: str, made_at: datetime, *, is_rehearsal: bool = False) -> str:
     """Return the name of the copy that was made at an instant by the bot with the public key `bot`."""
-    return f"dca-bot-{bot[:_BOT_CHARS]}-{made_at.astimezone(UTC):{_STAMP}}.age"
+    kind = _REHEARSAL if is_rehearsal else ""
+    return f"dca-bot-{kind}{bot[:_BOT_CHARS]}-{made_at.astimezone(UTC):{_STAMP}}.age"
 
 
 def offsite_copies(names: Iterable[str]) -> list[OffsiteCopy]:
-    """Return the copies among some names of files, the newest first."""
-    found = (_copy_of(name) for name in names)
-    return sorted(
-        (one for one in found if one is not None), key=lambda one: one.made_at, reverse=True
-    )
+    """Return the copies among some names of files."""
+    return [one for one in map(_copy_of, names) if one is not None]
 
 
-def surplus(names: Collection[str], bot: str, *, keep: int, now: datetime) -> list[str]:
-    """Return the names of one bot's copies beyond the newest `keep`, and of uploads that were broken off.
+def rank(copy: OffsiteCopy, now: datetime) -> tuple[bool, datetime]:
+    """Return what newer copies have more of; a copy of the future, from a clock that was ahead, is older."""
+    return copy.made_at <= now, copy.made_at
 
-    Copies of the future, from a clock that was ahead, come last in the order.
-    """
-    own = [one for one in offsite_copies(names) if one.bot == bot[:_BOT_CHARS]]
-    kept = sorted(own, key=lambda one: one.made_at > now)
-    begun = [name.removesuffix(PART) for name in names if name.endswith(PART)]
-    broken_off = [one for one in offsite_copies(begun) if one.bot == bot[:_BOT_CHARS]]
+
+def surplus(
+    names: Collection[str], bot: str, *, is_rehearsal: bool, keep: int, now: datetime
+) -> list[str]:
+    """Return the names of one bot's copies beyond the newest `keep`, and of uploads that were broken off."""
+
+    def own(names: Iterable[str]) -> list[OffsiteCopy]:
+        mine = (bot[:_BOT_CHARS], is_rehearsal)
+        return [one for one in offsite_copies(names) if (one.bot, one.is_rehearsal) == mine]
+
+    kept = sorted(own(names), key=lambda one: rank(one, now), reverse=True)
+    broken_off = own(name.removesuffix(PART) for name in names if name.endswith(PART))
     return [*(one.name for one in kept[keep:]), *(one.name + PART for one in broken_off)]
 
 
@@ -59,10 +69,10 @@ def _copy_of(name: str) -> OffsiteCopy | None:
     if found is None:
         return None
     try:
-        made_at = datetime.strptime(found[2], _STAMP).replace(tzinfo=UTC)
+        made_at = datetime.strptime(found[3], _STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return OffsiteCopy(name, found[1], made_at)
+    return OffsiteCopy(name, found[2], made_at, is_rehearsal=found[1] is not None)
 
 
 @dataclass(frozen=True, slots=True)

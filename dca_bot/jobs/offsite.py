@@ -35,7 +35,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Offsite:
-    """The sender of the copies in `folder` to `places`; `bot`: the bot's public key, in the copies' names."""
+    """The sender of the copies in `folder` to `places`; `bot`: the bot's public key.
+
+    The copies' names have the key and the kind: of a programme, or of its rehearsal.
+    """
 
     database: Database
     notices: Notices
@@ -46,6 +49,7 @@ class Offsite:
     seal: Seal | None
     keep: int
     bot: str
+    is_rehearsal: bool
     _boundary: ErrorBoundary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +74,7 @@ class Offsite:
         if newest is None:
             return SLEEP_MAX_S
         states = await self.database.read(offsite_states.states)
-        name = offsite_name(self.bot, newest.made_at)
+        name = offsite_name(self.bot, newest.made_at, is_rehearsal=self.is_rehearsal)
         due = [one for one in self.places if states.get(one.label, PlaceState()).name != name]
         works = not due or await self._send(newest, name, due)
         for place in self.places:
@@ -139,7 +143,13 @@ class Offsite:
         """Remove this bot's old copies; a place that lets nobody remove any does its part all the same."""
         try:
             names = await place.names()
-            for name in surplus(names, self.bot, keep=self.keep, now=self.clock.now()):
+            for name in surplus(
+                names,
+                self.bot,
+                is_rehearsal=self.is_rehearsal,
+                keep=self.keep,
+                now=self.clock.now(),
+            ):
                 await place.remove(name)
         except OffsiteFailed as error:
             _log.warning("old copies not removed place=%s: %s", place.label, error)

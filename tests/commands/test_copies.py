@@ -3,17 +3,19 @@
 import shutil
 import sqlite3
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from ledger.old_ledgers import put_old_ledger
 from scaffold import open_ledger
 from test_check import config as plain_config
 
-from dca_bot.commands.copies import find_copy, open_copy, refuse_unfit
+from dca_bot.commands.copies import find_copy, open_copy, refuse_misdated, refuse_unfit
 from dca_bot.commands.former_bot import refuse_running
 from dca_bot.commands.recovery_key import read_recovery_key
-from dca_bot.commands.restore import _put_key_back
+from dca_bot.commands.restore import _put_key_back, _refuse_other_bot, _refuse_other_wallet
 from dca_bot.config_sections import BackupConfig
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow, Party
 from dca_bot.core.offsite import offsite_name
@@ -38,10 +40,11 @@ NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 KEY, BOT, OTHER = generate_key(), generate(), generate()
 
 
-def put_copy(place, ledger, *, days=0, key=BOT):
+def put_copy(place, ledger, *, days=0, key=BOT, is_rehearsal=False, now=NOW):
     """Seal a ledger's file into a place, as the bot `key`."""
     place.mkdir(exist_ok=True)
-    name = offsite_name(key.public_key, NOW + timedelta(days=days))
+    made_at = now + timedelta(days=days)
+    name = offsite_name(key.public_key, made_at, is_rehearsal=is_rehearsal)
     seal(ledger, place / name, recipients=[KEY.public], nsec=key.nsec())
     return name
 
@@ -99,6 +102,40 @@ async def test_copies_of_several_programmes_are_not_mixed_up(tmp_path, ledger):
     assert mine in str(refused.value)
     assert theirs in str(refused.value)
     assert (await find_copy(config_of(tmp_path), "a", mine)).copy.name == mine
+
+
+async def test_copies_of_the_other_kind_and_of_the_future_are_never_the_newest(tmp_path, ledger):
+    """The clock was years ahead for a while; a rehearsal with the same key sends to the same place."""
+    now, place = datetime.now(UTC), tmp_path / "a"
+    put_copy(place, ledger, days=-2, now=now)
+    newest = put_copy(place, ledger, days=-1, now=now)
+    put_copy(place, ledger, days=1600, now=now)
+    rehearsed = put_copy(place, ledger, days=-0.5, now=now, is_rehearsal=True)
+    config = config_of(tmp_path, to=["a"])
+    assert (await find_copy(config, None, None)).copy.name == newest
+    assert (await find_copy(config, None, rehearsed)).copy.is_rehearsal
+    rehearsing = config_of(tmp_path, to=["a"], bot={"rehearsal": True})
+    assert (await find_copy(rehearsing, None, None)).copy.name == rehearsed
+
+
+async def test_renamed_copy_is_as_old_as_its_ledger(tmp_path, ledger, folder):
+    made_at = NOW - timedelta(days=200)
+    with closing(sqlite3.connect(ledger, isolation_level=None)) as tx:
+        bot_state.put(tx, bot_state.CLOCK_AT, made_at.isoformat())
+    put_copy(tmp_path / "a", ledger)
+    found = await find_copy(config_of(tmp_path), str(tmp_path / "a"), None)
+    opened = await open_copy(found, KEY, folder)
+    assert opened.made_at == made_at
+    with pytest.raises(CopyRefused, match=r"made 2026-05-08 08:00 UTC.* renamed"):
+        refuse_misdated(opened, found)
+    refuse_misdated(replace(opened, made_at=NOW - timedelta(days=1)), found)
+
+
+async def test_copy_with_another_bots_key_under_the_bots_name_is_refused(tmp_path, ledger, folder):
+    theirs = put_copy(tmp_path / "a", ledger, key=OTHER)
+    (tmp_path / "a" / theirs).rename(tmp_path / "a" / offsite_name(BOT.public_key, NOW))
+    with pytest.raises(CopyRefused, match=f"the key in it is {OTHER.npub}"):
+        await opened_from(tmp_path / "a", tmp_path, folder)
 
 
 async def test_places_without_a_copy_are_named(tmp_path):
@@ -200,6 +237,54 @@ def test_key_is_put_back_and_another_one_goes_aside(tmp_path, monkeypatch):
         _put_key_back(config, Opened)
     monkeypatch.setenv("DCA_BOT_NOSTR_KEY", BOT.nsec())
     _put_key_back(config, Opened)
+
+
+@pytest.mark.parametrize("here", [None, OTHER])
+def test_copy_of_a_bot_that_is_not_here_takes_its_npub_or_a_persons_yes(
+    tmp_path, monkeypatch, here
+):
+    """Whoever can write to the place can put a ledger and a key of their own there."""
+    config = config_of(tmp_path)
+    if here:
+        write_secret(tmp_path / "bot.nsec", here.nsec())
+    _refuse_other_bot(config, Opened, BOT.public_key)
+    with pytest.raises(CopyRefused, match=f"another bot than --bot names: {BOT.npub}"):
+        _refuse_other_bot(config, Opened, OTHER.public_key)
+    monkeypatch.setattr("sys.stdin", StringIO("yes\n"))
+    with pytest.raises(CopyRefused, match=f"--bot {BOT.npub}") as refused:
+        _refuse_other_bot(config, Opened, "")
+    assert (OTHER.npub if here else "There is no key in") in str(refused.value)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for typed in ("y", "no"):
+        monkeypatch.setattr("typer.prompt", lambda _asked, typed=typed: typed)
+        with pytest.raises(CopyRefused, match="Nothing was put back"):
+            _refuse_other_bot(config, Opened, "")
+    monkeypatch.setattr("typer.prompt", lambda asked: "yes" if BOT.npub in asked else "no")
+    _refuse_other_bot(config, Opened, "")
+
+
+def test_copy_of_the_bot_whose_key_is_here_asks_nothing(tmp_path, monkeypatch):
+    write_secret(tmp_path / "bot.nsec", BOT.nsec())
+    monkeypatch.delattr("typer.prompt")
+    _refuse_other_bot(config_of(tmp_path), Opened, "")
+
+
+class Wallet:
+    async def wallet_id(self):
+        return "wallet"
+
+
+async def test_copy_that_was_paid_from_another_wallet_is_refused(tmp_path):
+    """The other wallet doesn't know what was paid since the copy, and would pay it again."""
+    database = await open_ledger(tmp_path / "data")
+    config = config_of(tmp_path)
+    await _refuse_other_wallet(config, database, Wallet())
+    await database.transact(lambda tx: bot_state.put(tx, bot_state.SOURCE_WALLET, "wallet"))
+    await _refuse_other_wallet(config, database, Wallet())
+    await database.transact(lambda tx: bot_state.put(tx, bot_state.SOURCE_WALLET, "former wallet"))
+    with pytest.raises(CopyRefused, match=r"lnbits\.key .*begins with former w"):
+        await _refuse_other_wallet(config, database, Wallet())
+    await database.aclose()
 
 
 # The recovery key

@@ -21,8 +21,21 @@ def test_name_is_read_back_and_no_other_is():
 
 def test_surplus_counts_copies_of_the_future_last():
     names = [offsite_name(BOT, NOW + timedelta(days=day)) for day in (-3, -2, -1, 0, 400, 500)]
-    assert surplus(names, BOT, keep=2, now=NOW) == [names[1], names[0], names[5], names[4]]
-    assert surplus(names[:4], BOT, keep=4, now=NOW) == []
+    rule = {"is_rehearsal": False, "now": NOW}
+    assert surplus(names, BOT, keep=2, **rule) == [names[1], names[0], names[5], names[4]]
+    assert surplus(names[:4], BOT, keep=4, **rule) == []
+
+
+def test_copies_of_a_rehearsal_with_the_same_key_count_by_themselves():
+    days = [NOW - timedelta(days=day) for day in range(3)]
+    programme, rehearsal = (
+        [offsite_name(BOT, at, is_rehearsal=kind) for at in days] for kind in (False, True)
+    )
+    names = [*programme, *rehearsal, f"{programme[0]}.part", f"{rehearsal[0]}.part"]
+    assert rehearsal[0] == "dca-bot-rehearsal-3fa9c1d2-2026-11-24T080000Z.age"
+    for kind, own in ((False, programme), (True, rehearsal)):
+        gone = surplus(names, BOT, is_rehearsal=kind, keep=1, now=NOW)
+        assert gone == [*own[1:], f"{own[0]}.part"]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,8 @@ async def _restore(world, row: Row) -> None:
     """Put everything back on a computer that has the configuration and LNbits' key alone."""
     shutil.rmtree(world.data)
     (world.folder / "bot.nsec").unlink()
-    done = await asyncio.to_thread(world.run, "restore", "--key", "recovery.key")
+    words = ("restore", "--key", "recovery.key", "--bot", world.bot.npub)
+    done = await asyncio.to_thread(world.run, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     row.listed = int(re.search(r"to be repeated: (\d+)", done.stdout)[1])
     row.restored = True

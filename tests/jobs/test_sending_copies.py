@@ -51,6 +51,7 @@ class Sender:
             seal=self.seal,
             keep=keep,
             bot=BOT,
+            is_rehearsal=False,
         )
 
     def seal(self, copy, target):
@@ -105,7 +106,13 @@ async def test_each_copy_goes_to_each_place_and_opens_with_the_recovery_key_alon
 
 
 async def test_newest_copies_stay_and_those_of_others_too(sender):
-    theirs = [offsite_name(OTHER, NOW), "holiday.jpg", f"{offsite_name(OTHER, NOW)}.part"]
+    rehearsed = [offsite_name(BOT, NOW + day * DAY, is_rehearsal=True) for day in (1, 9)]
+    theirs = [
+        *rehearsed,
+        offsite_name(OTHER, NOW),
+        "holiday.jpg",
+        f"{offsite_name(OTHER, NOW)}.part",
+    ]
     for name in (*theirs, f"{made(-9)}.part"):
         (sender.stick / name).touch()
     for _ in range(5):

@@ -4,7 +4,15 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-from dca_bot.satmachine.database import CASH_OUTS, CLIENTS, DEPOSITS, PAYMENTS, WALLETS
+from dca_bot.satmachine.database import (
+    CASH_OUTS,
+    CLIENTS,
+    DEPOSITS,
+    EXTENSIONS,
+    PAYMENTS,
+    POLLS,
+    WALLETS,
+)
 
 SCHEMA = "satoshimachine"
 BEGUN = datetime(2025, 5, 1, tzinfo=UTC)
@@ -27,19 +35,26 @@ COLUMNS = {
     " fiat_code TEXT NOT NULL DEFAULT 'GTQ', device_id TEXT, transaction_time TIMESTAMP NOT NULL,"
     " processed_at TIMESTAMP NOT NULL, clients_count INTEGER NOT NULL DEFAULT 0,"
     " distributions_total_sats INTEGER NOT NULL DEFAULT 0",
+    POLLS: "id TEXT PRIMARY KEY NOT NULL, password TEXT NOT NULL, last_poll_time TIMESTAMP",
 }
 WALLET_COLUMNS = (
     'id TEXT PRIMARY KEY, "user" TEXT NOT NULL, adminkey TEXT NOT NULL, inkey TEXT NOT NULL,'
     " deleted BOOLEAN NOT NULL DEFAULT false"
 )
+EXTENSION_COLUMNS = "id TEXT PRIMARY KEY, name TEXT NOT NULL, active BOOLEAN DEFAULT false"
 
 
 class Shop:
-    """An operator's satmachineadmin: rows by table, as the extension writes them."""
+    """An operator's satmachineadmin: rows by table, as the extension writes them.
+
+    `is_on`: as LNbits' table of extensions says; None without that table.
+    """
 
     def __init__(self):
         self.rows = {table: [] for table in COLUMNS}
         self.wallets = []
+        self.is_on = False
+        self.polled_at = None
 
     def client(self, name, *, wallet_key="", **changes):
         number = len(self.rows[CLIENTS])
@@ -98,6 +113,22 @@ class Shop:
             processed_at=at,
         )
 
+    def _of_lnbits(self):
+        script = [
+            f"CREATE TABLE wallets ({WALLET_COLUMNS});",
+            *_inserts(WALLETS, self.wallets, str),
+        ]
+        if self.is_on is not None:
+            script.append(f"CREATE TABLE {EXTENSIONS} ({EXTENSION_COLUMNS});")
+            script.append(
+                f"INSERT INTO {EXTENSIONS} VALUES ('satmachineadmin', 'DCA Admin', {self.is_on});"
+            )
+        return "\n".join(script)
+
+    def _all_rows(self):
+        polls = [{"id": "config", "password": "secret", "last_poll_time": self.polled_at}]
+        return {**self.rows, POLLS: polls}
+
     def _put(self, table, **values):
         self.rows[table].append({"id": f"{table}-{len(self.rows[table])}", **values})
 
@@ -114,13 +145,15 @@ class Shop:
 
     def sqlite(self, *, amounts="INTEGER"):
         """The script of the extension's file; `amounts`: the type of the columns of fiat."""
-        return _script(self.rows, amounts=amounts, instant=lambda at: str(int(at.timestamp())))
+        return _script(
+            self._all_rows(), amounts=amounts, instant=lambda at: str(int(at.timestamp()))
+        )
 
     def write(self, folder, name=f"ext_{SCHEMA}.sqlite3"):
         """Write the extension's file, and LNbits' beside it; return the first."""
         for path, script in (
             (folder / name, self.sqlite()),
-            (folder / "database.sqlite3", _wallets(self.wallets)),
+            (folder / "database.sqlite3", self._of_lnbits()),
         ):
             with closing(sqlite3.connect(path)) as database:
                 database.executescript(script)
@@ -129,8 +162,10 @@ class Shop:
     def postgres(self, schema=SCHEMA, *, amounts="INTEGER", wallets=True):
         """The script of LNbits' database."""
         begun = f"CREATE SCHEMA {schema}; SET search_path = {schema};\n"
-        script = begun + _script(self.rows, amounts=amounts, instant=lambda at: f"'{at:%F %T}'")
-        return f"{script}SET search_path = public;\n{_wallets(self.wallets) if wallets else ''}"
+        script = begun + _script(
+            self._all_rows(), amounts=amounts, instant=lambda at: f"'{at:%F %T}'"
+        )
+        return f"{script}SET search_path = public;\n{self._of_lnbits() if wallets else ''}"
 
 
 def _script(rows, *, amounts, instant):
@@ -141,10 +176,6 @@ def _script(rows, *, amounts, instant):
         )
         script += [f"CREATE TABLE {table} ({typed});", *_inserts(table, rows[table], instant)]
     return "\n".join(script) + "\n"
-
-
-def _wallets(rows):
-    return "\n".join([f"CREATE TABLE wallets ({WALLET_COLUMNS});", *_inserts("wallets", rows, str)])
 
 
 def _inserts(table, rows, instant):

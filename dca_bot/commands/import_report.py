@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from dca_bot.commands.import_satmachine import Found, LeftOut
-from dca_bot.commands.moving_in import Moved, Newcomer, Source, shown
+from dca_bot.commands.moving_in import Moved, Newcomer, Source, plain, shown
 from dca_bot.core.clients import Mode
 from dca_bot.core.money import fiat_text, minor_digits
 from dca_bot.core.moving_in import Opening
@@ -41,6 +41,7 @@ def report_values(
         "distributed_by_both": list(moved.both),
         "not_at_lamassu": found.unknown if found else 0,
         "to_be_held": found.waiting if found else 0,
+        "still_runs": bool(found and found.runs),
         "start_at": None if moved.start_at is None else moved.start_at.isoformat(),
     }
 
@@ -62,7 +63,7 @@ def report_lines(
     for gone in left_out:
         name = f" {gone.name}" if gone.name else ""
         yield (
-            f"· {gone.ref}{name}: {_fiat(gone.opening.theirs_minor, currency)} there, left out:"
+            f"· {plain(gone.ref)}{name}: {_fiat(gone.opening.theirs_minor, currency)} there, left out:"
             f" {_why_left(gone)}{_pending(gone.opening, currency)}"
         )
     yield from _sum_lines(source.newcomers, left_out, currency)
@@ -112,12 +113,14 @@ def _sum_lines(
 
 
 def _cash_out_lines(moved: Moved, found: Found) -> Iterator[str]:
+    if found.runs and found.runs not in moved.problems:
+        yield f"· {found.runs}"
     if found.unknown:
         yield f"· {found.unknown} of the processed cash-outs are not at Lamassu: tests, or removed there"
     if moved.both:
         yield (
             f"✗ {len(moved.both)} cash-outs were distributed by both programmes, which can't be undone here:"
-            f" {', '.join(moved.both[:5])}{' …' if moved.both[5:] else ''}"
+            f" {', '.join(map(plain, moved.both[:5]))}{' …' if moved.both[5:] else ''}"
         )
     yield (
         f"· {found.waiting} cash-outs at Lamassu are older and not processed there: none of them is"

@@ -12,10 +12,12 @@ from dca_bot.commands.moving_in import CashOuts, Newcomer, Source, plain
 from dca_bot.config import Config
 from dca_bot.core.cash_out import Verdict
 from dca_bot.core.clients import Mode
+from dca_bot.core.money import FIAT_MINOR_MAX, fiat_text
 from dca_bot.core.moving_in import OldClient, OldDeposit, OldPayment, Opening, Units, opening
 from dca_bot.errors import ConfigError, DcaBotError
 from dca_bot.files.secret_files import read_secret_file
 from dca_bot.jobs.lamassu.decisions import judge, reads_since
+from dca_bot.lamassu.ages import stale_text
 from dca_bot.lamassu_source import build_source
 from dca_bot.ledger.distributions.imports import SourceKind
 from dca_bot.satmachine.books import Books, read_books
@@ -27,6 +29,8 @@ _KEYS = ("client_id", "user_id", "username", "wallet_id")
 _COLUMNS = {one: one for one in (*_KEYS, "npub", "name", "wallet")}
 _ZONES = timedelta(days=1)
 """The extension writes times of Lamassu without a zone, by its own computer's."""
+_POLLED_LATELY = timedelta(hours=2)
+"""The extension looks at Lamassu once an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Found:
     """What an import is about: the source, who is left out, the problems, and how many rows were read.
 
     `unknown`: how many of the processed cash-outs Lamassu doesn't have. `waiting`: how many of Lamassu's
-    cash-outs since the start the extension hasn't processed.
+    cash-outs since the start the extension hasn't processed. `runs`: a sentence if the extension is still
+    switched on, as far as can be seen; else empty.
     """
 
     source: Source
@@ -61,6 +66,7 @@ class Found:
     books: Books
     unknown: int
     waiting: int
+    runs: str
 
 
 async def find(config: Config, place: Place, people: Path, units: Units) -> Found:
@@ -71,9 +77,11 @@ async def find(config: Config, place: Place, people: Path, units: Units) -> Foun
     lines = read_lines(people, _COLUMNS, needed=("npub",))
     books = await read_place(place)
     newcomers, left_out, problems = match(books, lines, people, units)
-    cash_outs, unknown, waiting = await _look_at_lamassu(config, books, datetime.now(UTC))
+    now = datetime.now(UTC)
+    cash_outs, unknown, waiting, stale = await _look_at_lamassu(config, books, now)
     source = Source(SourceKind.SATMACHINE, books.clients[0].id, newcomers, cash_outs)
-    return Found(source, left_out, problems, books, unknown, waiting)
+    problems += [f"Lamassu: {stale}"] if stale else []
+    return Found(source, left_out, problems, books, unknown, waiting, _runs(books, now))
 
 
 async def read_place(place: Place) -> Books:
@@ -114,8 +122,8 @@ def match(
         line = chosen.get(client.id)
         if line is None:
             problems.append(
-                f"{people} has no line for {_called(client)} (user_id {client.user_id}): add one with the"
-                f" npub, or with {_SKIP!r} in place of it."
+                f"{people} has no line for {_called(client)} (user_id {plain(client.user_id)}): add one with"
+                f" the npub, or with {_SKIP!r} in place of it."
             )
         elif line["npub"].lower() == _SKIP:
             left_out.append(LeftOut(client.id, _called(client), found, is_removed=False))
@@ -134,7 +142,7 @@ def _chosen(known: Sequence[OldClient], lines: Sequence[Line]) -> tuple[dict[str
     problems = []
     for line in lines:
         meant = [one for one in known if _is_meant(one, line)]
-        keys = " ".join(line[key] for key in _KEYS if line[key])
+        keys = " ".join(plain(line[key]) for key in _KEYS if line[key])
         if not keys:
             problems.append(f"line {line.number}: it names nobody; fill one of {', '.join(_KEYS)}.")
         elif len(meant) != 1:
@@ -162,12 +170,20 @@ def _is_meant(client: OldClient, line: Line) -> bool:
 def _newcomer(
     client: OldClient, line: Line, found: Opening, books: Books, units: Units
 ) -> Newcomer:
-    """Make the newcomer of a client; raise DcaBotError for a mode or limit that isn't the extension's."""
+    """Make the newcomer of a client.
+
+    Raise DcaBotError for a mode or limit that isn't the extension's, and for more than a ledger counts.
+    """
     limit_minor = (client.limit or 0) * units.whole
     if client.mode not in tuple(Mode) or limit_minor.denominator != 1 or limit_minor < 0:
         raise DcaBotError(
             f"the mode {client.mode!r} with a limit of {client.limit} is unknown to dca-bot. Set it right in"
             f" satmachineadmin, or write {_SKIP!r} and add the client in the chat."
+        )
+    if max(found.minor, limit_minor, *found.pending_minor) > FIAT_MINOR_MAX:
+        raise DcaBotError(
+            f"an amount is above {fiat_text(FIAT_MINOR_MAX, units.currency)}. Are the deposits in the unit of"
+            " --deposits-in?"
         )
     return Newcomer(
         where=f"line {line.number}",
@@ -193,19 +209,34 @@ def _removed(
 
 
 def _called(client: OldClient) -> str:
-    return plain(client.username) or f"the client {client.id}"
+    return plain(client.username) or f"the client {plain(client.id)}"
+
+
+def _runs(books: Books, now: datetime) -> str:
+    """Tell if the extension would share out later sales as well, as far as its tables show."""
+    if books.is_on:
+        return (
+            "satmachineadmin is switched on in LNbits: both programmes would share out the same sales. Before"
+            " --commit, switch it off on LNbits' page of extensions; of copied files, copy them after that."
+        )
+    if books.is_on is None and books.polled_at and abs(now - books.polled_at) < _POLLED_LATELY:
+        return (
+            f"satmachineadmin has looked at Lamassu at {books.polled_at:%H:%M} UTC, so it seems to run."
+            " Switch it off in LNbits, and have LNbits' own tables readable as well, or wait for two hours."
+        )
+    return ""
 
 
 async def _look_at_lamassu(
     config: Config, books: Books, now: datetime
-) -> tuple[CashOuts, int, int]:
-    """Find the oldest cash-out at Lamassu that the extension should have processed, and hasn't.
+) -> tuple[CashOuts, int, int, str]:
+    """Count from the first cash-out that the extension has processed: older ones were never its.
 
-    Cash-outs from before the first processed one were never the extension's. Raise SourceUnavailable if
-    Lamassu can't be read: nobody could tell what is still to be distributed.
+    Return how many of the processed ones Lamassu lacks, how many others there are, and what is stale. Raise
+    SourceUnavailable if Lamassu can't be read: nobody could tell what is still to be distributed.
     """
     if books.since is None:
-        return CashOuts(books.processed, now), len(books.processed), 0
+        return CashOuts(books.processed, now), len(books.processed), 0, ""
     source = build_source(config, os.environ)
     try:
         export = await source.fetch(reads_since(books.since - _ZONES))
@@ -217,7 +248,8 @@ async def _look_at_lamassu(
         if decision.verdict is not Verdict.IGNORE or cash_out.id in books.processed
     }
     known = [at[one] for one in books.processed & at.keys()]
-    first = min(known, default=books.since)
-    others = [one for id_, one in at.items() if id_ not in books.processed and one >= first]
-    cash_outs = CashOuts(books.processed, min(others, default=now))
-    return cash_outs, len(books.processed) - len(known), len(others)
+    # Not the oldest unprocessed one: a reading may lack some. Whatever is older than the import waits.
+    first = min(known, default=books.since - _ZONES)
+    others = sum(one >= first for id_, one in at.items() if id_ not in books.processed)
+    unknown = len(books.processed) - len(known)
+    return CashOuts(books.processed, first), unknown, others, stale_text(export, now)

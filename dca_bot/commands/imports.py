@@ -36,7 +36,8 @@ def import_from_satmachine(
 
     async def run() -> tuple[Found, Moved]:
         found = await find(config, place, people, Units(*units, config.bot.currency))
-        return found, await move_in(config, found.source, found.problems, commit=commit)
+        problems = [*found.problems, *([found.runs] if commit and found.runs else [])]
+        return found, await move_in(config, found.source, problems, commit=commit)
 
     found, moved = asyncio.run(run())
     _report(config, found.source, moved, commit=commit, json=json, found=found)

@@ -70,7 +70,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class CashOuts:
-    """The cash-outs of a source: ids of the `processed` ones, and the start with the oldest of the others."""
+    """The cash-outs of a source: ids of the `processed` ones, and the start with the oldest of them."""
 
     processed: AbstractSet[str]
     start_at: datetime
@@ -113,12 +113,12 @@ async def move_in(
 ) -> Moved:
     """Import a source into the configured ledger, or into a copy unless `commit`.
 
-    `problems`: of reading the source. Raise DcaBotError if the source was imported before, if a bot runs, or
-    if LNbits or the ledger fails.
+    `problems`: of reading the source. Raise DcaBotError if the source was imported before, if a bot runs, if
+    a restored ledger may lack payments, or if LNbits or the ledger fails.
     """
     programme, bot = programme_of(config), bot_key(config, os.environ).public_key
     wallets, unusable = await _usable_wallets(config, source.newcomers)
-    mover = _Mover(programme, load_texts(programme), bot, config.start_at, wallets)
+    mover = _Mover(programme, load_texts(programme), bot, config.start_at, wallets, not commit)
 
     def work(tx: Tx) -> Moved:
         moved = mover.carry_out(tx, source, datetime.now(UTC), [*problems, *unusable])
@@ -205,6 +205,7 @@ class _Mover:
     bot_pubkey: str
     configured_start: datetime | None
     wallets: Mapping[str, str]
+    is_trial: bool
 
     def carry_out(self, tx: Tx, source: Source, now: datetime, problems: list[str]) -> Moved:
         """Import a source; `problems` gets a sentence for each client who can't be added.
@@ -214,6 +215,7 @@ class _Mover:
         bot_state.keep_currency(tx, self.programme.currency)
         bot_state.keep_kind(tx, rehearsal=self.programme.is_rehearsal, now=now)
         self._refuse_doubted(tx, now)
+        self._refuse_restored(tx)
         processed = source.cash_outs.processed if source.cash_outs else frozenset()
         before = imports.imported_before(tx, source.id, processed)
         if before is not None:
@@ -252,6 +254,21 @@ class _Mover:
                 "The clock of this computer is behind the ledger. Set it, then import."
             )
         clock.see(tx, now)
+
+    def _refuse_restored(self, tx: Tx) -> None:
+        """Raise DcaBotError for a restored ledger that was not compared with LNbits since.
+
+        The ledger that was lost may have imported the same, and paid from it. Polls follow the comparison. A
+        trial is always made on a copy.
+        """
+        restored = bot_state.moment(tx, bot_state.RESTORED_AT)
+        polled = bot_state.moment(tx, bot_state.LAST_POLL_AT)
+        is_copy = not self.is_trial and bot_state.get(tx, bot_state.COPIED) is not None
+        if is_copy or (restored is not None and (polled is None or polled < restored)):
+            raise DcaBotError(
+                "This ledger was put back from a copy, and may lack an import and payments. Start the bot on"
+                " it, send resume all, and import once status shows a reading of Lamassu."
+            )
 
     def _add(self, tx: Tx, one: Newcomer, now: datetime) -> Client:
         """Add a client with the opening balance; raise CommandRefused for a taken name or key."""

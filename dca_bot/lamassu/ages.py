@@ -27,13 +27,18 @@ def ages_text(export: Export, now: datetime) -> str:
         if newest_at
         else "no sale or purchase in it yet"
     )
-    oldest = oldest_copy(export.copies, newest)
+    return "; ".join(filter(None, [", ".join(parts), stale_text(export, now)]))
+
+
+def stale_text(export: Export, now: datetime) -> str:
+    """Warn of a copy that was not renewed in time; empty if there is none."""
+    oldest = oldest_copy(export.copies, NewestRows.of(export, now))
     if oldest is None or not is_stale(oldest, now):
-        return ", ".join(parts)
+        return ""
     hours = COPY_AGE_MAX // timedelta(hours=1)
     return (
-        f"{', '.join(parts)}; NOT RENEWED for more than {hours} hours: {_shown(oldest.name)}; see to what"
-        " renews it, sales since then are not seen"
+        f"NOT RENEWED for more than {hours} hours: {_shown(oldest.name)}; see to what renews it, sales since"
+        " then are not seen"
     )
 
 

@@ -11,10 +11,21 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from dca_bot.core.money import SAT_MAX
 from dca_bot.core.moving_in import OldClient, OldDeposit, OldPayment
 from dca_bot.errors import DcaBotError
-from dca_bot.satmachine.database import CASH_OUTS, CLIENTS, DEPOSITS, PAYMENTS, WALLETS, Tables
+from dca_bot.satmachine.database import (
+    CASH_OUTS,
+    CLIENTS,
+    DEPOSITS,
+    EXTENSIONS,
+    PAYMENTS,
+    POLLS,
+    WALLETS,
+    Tables,
+)
 
+_EXTENSION = "satmachineadmin"
 _TEXT_CHARS_MAX = 200
 
 
@@ -24,7 +35,8 @@ class Books:
 
     `clients`: at least one, the oldest first. `processed`: ids of the cash-outs at Lamassu that the extension
     has processed, the oldest at `since`; None without one. `invoice_keys`: of LNbits' wallets that aren't
-    deleted, by the wallet's id; empty if the wallets couldn't be read.
+    deleted, by the wallet's id; empty if the wallets couldn't be read. `is_on`: LNbits runs the extension;
+    None if LNbits' tables couldn't be read. `polled_at`: when the extension last looked at Lamassu.
     """
 
     clients: Sequence[OldClient]
@@ -33,6 +45,8 @@ class Books:
     processed: AbstractSet[str]
     since: datetime | None
     invoice_keys: Mapping[str, str]
+    is_on: bool | None
+    polled_at: datetime | None
 
 
 def read_books(tables: Tables) -> Books:
@@ -45,6 +59,7 @@ def read_books(tables: Tables) -> Books:
         *(_instant(row.get("transaction_time")) for row in cash_outs),
         *(_instant(row.get("transaction_time") or row.get("created_at")) for row in payments),
     ]
+    polls = [_instant(row.get("last_poll_time")) for row in tables.get(POLLS, ())]
     ids = {_text(row["lamassu_transaction_id"]) for row in (*cash_outs, *payments)}
     return Books(
         clients=[_client(row) for row in sorted(tables[CLIENTS], key=_age)],
@@ -57,7 +72,16 @@ def read_books(tables: Tables) -> Books:
             for row in tables.get(WALLETS, ())
             if not row.get("deleted")
         },
+        is_on=_is_on(tables),
+        polled_at=max(filter(None, polls), default=None),
     )
+
+
+def _is_on(tables: Tables) -> bool | None:
+    rows = tables.get(EXTENSIONS)
+    if rows is None:
+        return None
+    return any(row.get("id") == _EXTENSION and bool(row.get("active")) for row in rows)
 
 
 def _age(row: Mapping[str, Any]) -> tuple[datetime, str]:
@@ -104,12 +128,15 @@ def _text(value: object) -> str:
 
 
 def _amount(value: object) -> Fraction:
-    """Return a number exactly; raise DcaBotError for a text, and for infinity."""
+    """Return a number exactly; raise DcaBotError for a text, and for more than there can be of anything."""
     if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
         try:
-            return Fraction(repr(value) if isinstance(value, float) else value)
+            amount = Fraction(repr(value) if isinstance(value, float) else value)
         except (ValueError, OverflowError):
             pass
+        else:
+            if abs(amount) <= SAT_MAX:
+                return amount
     raise DcaBotError(f"The database has {str(value)[:30]!r} where an amount should be.")
 
 

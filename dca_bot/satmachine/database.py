@@ -21,11 +21,13 @@ Tables = Mapping[str, Rows]
 """The rows of each table; a table that this version of the extension doesn't have has none."""
 
 CLIENTS, DEPOSITS, PAYMENTS = "dca_clients", "dca_deposits", "dca_payments"
-CASH_OUTS, WALLETS = "lamassu_transactions", "wallets"
-_TABLES = (CLIENTS, DEPOSITS, PAYMENTS, CASH_OUTS)
+CASH_OUTS, POLLS = "lamassu_transactions", "lamassu_config"
+WALLETS, EXTENSIONS = "wallets", "installed_extensions"
+_TABLES = (CLIENTS, DEPOSITS, PAYMENTS, CASH_OUTS, POLLS)
+_OF_LNBITS = (WALLETS, EXTENSIONS)
 _NEEDED = (CLIENTS, DEPOSITS, PAYMENTS)
 _LNBITS_FILE = "database.sqlite3"
-"""Where LNbits keeps the wallets, beside the files of its extensions."""
+"""Where LNbits keeps its own tables, beside the files of its extensions."""
 _SQLITE = b"SQLite format 3\0"
 _HEADER_BYTES = 20
 _WAL_VERSION = 2
@@ -40,7 +42,7 @@ def is_sqlite(path: Path) -> bool:
 
 
 def read_file(path: Path) -> Tables:
-    """Read the extension's file of SQLite, and LNbits' wallets from the file beside, if there is one.
+    """Read the extension's file of SQLite, and LNbits' tables from the file beside, if there is one.
 
     Raise DcaBotError if the file can't be read or isn't the extension's.
     """
@@ -50,13 +52,13 @@ def read_file(path: Path) -> Tables:
     beside = path.with_name(_LNBITS_FILE)
     if beside.exists() and beside != path:
         with _sqlite(beside) as database:
-            if _has(database, WALLETS):
-                tables[WALLETS] = _sqlite_rows(database, WALLETS)
+            of_lnbits = [name for name in _OF_LNBITS if _has(database, name)]
+            tables |= {name: _sqlite_rows(database, name) for name in of_lnbits}
     return tables
 
 
 async def read_postgres(url: str, schema: str = "") -> Tables:
-    """Read the extension's tables and LNbits' wallets from a database of PostgreSQL.
+    """Read the extension's tables and LNbits' own from a database of PostgreSQL.
 
     `schema`: where the extension's tables are; empty if only one schema has clients in such tables. Raise
     DcaBotError if the database can't be read, or doesn't have the extension's tables.
@@ -76,7 +78,13 @@ async def read_postgres(url: str, schema: str = "") -> Tables:
         raise
     except TimeoutError:
         raise DcaBotError(f"LNbits' database didn't answer within {_LIMIT_S} s.") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:
         kind = type(error).__name__
         raise DcaBotError(
             f"LNbits' database can't be read ({kind}). Is the URL right, and may its user read the tables?"
@@ -88,7 +96,7 @@ async def _postgres_tables(connection: asyncpg.Connection, schema: str) -> Table
         places = await connection.fetch(
             "SELECT table_schema AS place, table_name AS name FROM information_schema.tables"
             " WHERE table_name = ANY($1::text[]) ORDER BY 1",
-            [*_TABLES, WALLETS],
+            [*_TABLES, *_OF_LNBITS],
         )
         known = {(row["place"], row["name"]) for row in places}
         chosen = schema or await _schema_with_clients(connection, sorted(known))
@@ -98,9 +106,9 @@ async def _postgres_tables(connection: asyncpg.Connection, schema: str) -> Table
             if (chosen, name) in known
         }
         _refuse_other(tables, f"the schema {chosen}")
-        if ("public", WALLETS) in known:
-            tables[WALLETS] = await _postgres_rows(connection, "public", WALLETS)
-        return tables
+        of_lnbits = [name for name in _OF_LNBITS if ("public", name) in known]
+        rows = {name: await _postgres_rows(connection, "public", name) for name in of_lnbits}
+        return tables | rows
 
 
 async def _schema_with_clients(

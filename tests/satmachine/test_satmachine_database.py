@@ -26,6 +26,7 @@ def shop():
     shop.payment("jose", 10, "failed", cash_out="test-7f")
     shop.cash_out("one", BEGUN)
     shop.cash_out("two", BEGUN)
+    shop.is_on, shop.polled_at = True, BEGUN
     return shop
 
 
@@ -49,6 +50,7 @@ def holds_what_was_written(books):
     assert books.processed == {"one", "two", "test-7f"}
     assert books.since == BEGUN
     assert books.invoice_keys == {"wallet-maria": KEY}
+    assert (books.is_on, books.polled_at) == (True, BEGUN)
 
 
 def test_file_is_read_with_the_wallets_beside_and_nothing_is_left_there(shop, tmp_path):
@@ -145,8 +147,15 @@ async def test_postgres_is_read_with_the_schema_found_and_never_shows_its_passwo
     assert refused.value.__suppress_context__
 
 
-async def test_text_that_is_no_url_of_postgres_is_refused_without_being_shown():
-    with pytest.raises(DcaBotError, match="begins with postgres://") as refused:
-        await read_postgres("mysql://root:secret@example.com/lnbits")
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://root:secret@example.com/lnbits", "begins with postgres://"),
+        ("postgres://root:secret@127.0.0.1:99999/lnbits", "Is the URL right"),
+    ],
+)
+async def test_text_that_is_no_url_of_postgres_is_refused_without_being_shown(url, said):
+    with pytest.raises(DcaBotError, match=said) as refused:
+        await read_postgres(url)
     assert "secret" not in str(refused.value)
     assert os.sep * 3 not in str(refused.value)

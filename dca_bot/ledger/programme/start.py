@@ -40,7 +40,7 @@ def unconfigured(tx: Tx) -> datetime | None:
 
 
 def imported(tx: Tx) -> datetime | None:
-    """Return the instant of the oldest cash-out that the source of an import hasn't processed."""
+    """Return the instant of the oldest cash-out that the source of an import has processed."""
     return bot_state.moment(tx, bot_state.START_IMPORTED)
 
 

@@ -28,6 +28,7 @@ from dca_bot.commands.init_questions import Questions, is_terminal
 from dca_bot.commands.lamassu_setup import Way
 from dca_bot.commands.recovery_key import offer_recovery_key
 from dca_bot.config import Config, load_config
+from dca_bot.config_sections import BackupConfig
 from dca_bot.core.relay_urls import normalize
 from dca_bot.errors import ConfigError, DcaBotError, KeyRefused
 from dca_bot.files.rights import refuse_unfit_new_file
@@ -74,12 +75,23 @@ def ask_and_write(config_path: Path) -> None:
             return
     except (typer.Abort, KeyboardInterrupt):
         say("")
-        raise DcaBotError(
-            f"All files are written. Go on with: {_command('check', config_path)}"
-        ) from None
+        raise DcaBotError(f"All files are written. {_left_to_do(config_path, files)}") from None
     if folder / SCRIPT in files:
         say(f"\n{folder / SCRIPT} has to be run once on {answers.lamassu.server}, as root.")
     say(f"\nNext: {_command('check', config_path)}")
+
+
+def _left_to_do(config_path: Path, files: Mapping[Path, str]) -> str:
+    """Say what is still to be done after an `init` that was broken off."""
+    script = config_path.parent / SCRIPT
+    steps = (
+        [f"If it hasn't yet, have root run {script} on Lamassu's server."]
+        if script in files
+        else []
+    )
+    if not os.path.lexists(config_path.parent / BackupConfig().recipients_file):
+        steps.append(f"No recovery key was kept: {_command('recovery-key', config_path)}")
+    return " ".join([*steps, f"Go on with: {_command('check', config_path)}"])
 
 
 def _make_recovery_key(config_path: Path) -> None:

@@ -32,6 +32,8 @@ _WAYS = {
     Way.DIRECT: "PostgreSQL directly",
     Way.FOLDER: "a folder into which you export CSV files",
 }
+_OTHERS = ("root", "postgres", "lamassu")
+"""Users of a Lamassu server whose keys and roles are none of the bot's."""
 _SSH_ANSWERED = dict.fromkeys(
     ("host", "username", "private_key_file", "known_hosts_file"), "answered"
 )
@@ -181,7 +183,12 @@ class Questions:
 
         def answered(text: str) -> _Answer:
             # A line made on Windows ends in a character that shows nothing.
-            return read(text.strip() or default)
+            try:
+                return read(text.strip() or default)
+            except typer.BadParameter as error:
+                if is_secret:  # What is wrong with a hidden answer isn't told otherwise.
+                    say(f"  {error.message}")
+                raise
 
         while True:
             answer: _Answer = typer.prompt(
@@ -280,6 +287,8 @@ def _folder(text: str) -> str:
 
 
 def _port(text: str) -> int:
+    if not text.isdecimal():
+        raise typer.BadParameter("A port is a number, from 1 to 65535.")
     _check(SshConfig, **_SSH_ANSWERED | {"port": text})
     return int(text)
 
@@ -294,6 +303,10 @@ def _host(text: str) -> str:
 def _username(text: str) -> str:
     if not is_username(text.strip()):
         raise typer.BadParameter("A user's name has small letters, digits, _ and -, like dca.")
+    if text.strip() in _OTHERS:
+        raise typer.BadParameter(
+            "The script makes a user for the bot alone: choose a new name, like dca."
+        )
     return text.strip()
 
 

@@ -105,7 +105,8 @@ def _have_proven(key: RecoveryKey) -> None:
         typed: str = typer.prompt(
             f"The last {_PROOF_CHARS} characters of what you have written down"
         )
-        if "".join(typed.split()).upper() == key.secret[-_PROOF_CHARS:]:
+        ending = "".join(typed.split()).upper()
+        if len(ending) >= _PROOF_CHARS and key.secret.endswith(ending):
             return
-        say("That isn't the end of the key.")
+        say("That isn't the end of the key. If you can't read it, Ctrl-C drops the key.")
     raise DcaBotError("The key is dropped, and nothing was kept of it. Begin anew.")

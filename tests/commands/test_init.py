@@ -8,12 +8,14 @@ import stat
 import subprocess
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncssh
 import forked
 import pytest
 from postgres_process import EMPTY
 
+from dca_bot.commands.init import _left_to_do
 from dca_bot.commands.lamassu_setup import (
     EXPORT_PATH,
     LamassuAccess,
@@ -198,18 +200,21 @@ async def test_init_finishes_the_job_at_a_terminal(init, folder, server, lnbits,
             (r"✓ 1 can be used[\s\S]*Address of LNbits", "http://127.0.0.1:9"),
             (r"✗ LNbits at 127\.0\.0\.1:9 did not answer[\s\S]*Keep it all the same\?", "n"),
             ("Address of LNbits", lnbits.url),
-            (r"✓ LNbits is of version 1\.[\s\S]*Admin key", wallet.invoice_key),
+            (r"✓ LNbits is of version 1\.[\s\S]*Admin key", wallet.id[:9]),
+            (r"has 32 hex digits[\s\S]*Admin key", wallet.invoice_key),
             (r"✗ The source wallet's key is an invoice key[\s\S]*Keep it", "n"),
             ("Admin key", wallet.admin_key),
             (r"✓ the wallet .* has 1,234 sats[\s\S]*Currency", "gtq"),
             (r"✓ 1 BTC is 826,091\.28 GTQ[\s\S]*Time zone", ""),
             (r"✓ it is \d\d:\d\d there[\s\S]*Way, 1 to 4", "1"),
             ("Lamassu's host", "127.0.0.1"),
-            ("Port of its SSH", "9"),
+            ("Port of its SSH", "ssh"),
+            (r"A port is a number[\s\S]*Port of its SSH", "9"),
             (r"✗ 127\.0\.0\.1:9 can't be reached[\s\S]*Keep it", ""),
             ("Lamassu's host", "127.0.0.1"),
             ("Port of its SSH", str(server.port)),
-            (r"✓ 127\.0\.0\.1:\d+ answers, with 1 host keys[\s\S]*User name", ""),
+            (r"✓ 127\.0\.0\.1:\d+ answers, with 1 host keys[\s\S]*User name", "postgres"),
+            (r"choose a new name[\s\S]*User name", ""),
             ("Language", "es"),
             ("Begin with a rehearsal", ""),
         )
@@ -341,6 +346,12 @@ async def test_init_given_up_while_it_waits_for_the_operator_writes_nothing(init
     assert list(folder.iterdir()) == []
 
 
+def test_init_given_up_before_the_recovery_key_was_proven_names_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = _left_to_do(Path("config.toml"), {})
+    assert said == "No recovery key was kept: dca-bot recovery-key Go on with: dca-bot check"
+
+
 async def test_init_given_up_on_the_way_to_lamassu_has_written_all_and_says_how_to_go_on(
     init, folder
 ):
@@ -354,5 +365,5 @@ async def test_init_given_up_on_the_way_to_lamassu_has_written_all_and_says_how_
     await init.until(r"✗ PostgreSQL: [\s\S]*Try again\?")
     init.process.send_signal(signal.SIGINT)
     assert await init.end() == 1
-    assert "All files are written. Go on with: dca-bot check" in init.shown
+    assert "have root run lamassu-setup.sh on Lamassu's server. Go on with: dca-bot" in init.shown
     assert load_config(folder / "config.toml").lamassu.postgres.port == 9

@@ -18,7 +18,7 @@ def health_values(tx: Tx, now: datetime) -> dict[str, Any]:
     judged = health.read(tx)
     if judged is None:
         return {"running": False, "well": False, "parts": {}}
-    is_running = now <= judged.next_by
+    is_running = not judged.is_overdue(now)
     is_well = is_running and judged.is_well
     return health.fields_of(judged) | {"running": is_running, "well": is_well}
 

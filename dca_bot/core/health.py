@@ -86,6 +86,10 @@ class Health:
         """Tell whether all vital parts are in good condition."""
         return all(self.parts[part].is_good for part in VITAL)
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Tell whether the next look is overdue: the judgement says nothing about now."""
+        return now > self.next_by
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerSeen:

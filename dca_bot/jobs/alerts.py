@@ -46,9 +46,10 @@ class Alerts:
     async def look_once(self) -> None:
         """Send what is due, as one message, and record it once a place has taken it."""
         judged, told = await self.database.read(lambda tx: (health.read(tx), _told(tx)))
-        if judged is None:
+        now = self.clock.now()
+        if judged is None or judged.is_overdue(now):
             return
-        due = rules.due(judged, told, self.clock.now(), alert_after=self.alert_after)
+        due = rules.due(judged, told, now, alert_after=self.alert_after)
         if due and await self._send(due, judged):
             known = due.after(told)
             await self.database.transact(lambda tx: _note_told(tx, known))

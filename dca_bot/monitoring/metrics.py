@@ -51,7 +51,10 @@ class MetricsPage(Collector):
 
     def write(self, accept: str) -> tuple[str, bytes]:
         """Return content type and page; `accept`: the header by which a collector names its formats."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # a version that is no number
+            encode, content_type = choose_encoder("")
         return content_type, encode(self._registry)
 
     def collect(self) -> Iterator[Metric]:

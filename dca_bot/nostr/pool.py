@@ -297,8 +297,8 @@ class _OwnMail:
             self.announcement.on_connected(relay)
 
     async def on_event(self, event: Event, *, is_stored: bool) -> None:
-        self.note_heard(self.url, event, is_stored=is_stored)
-        await self.receiver.take(event, self.url, is_stored=is_stored)
+        if await self.receiver.take(event, self.url, is_stored=is_stored):
+            self.note_heard(self.url, event, is_stored=is_stored)
 
     async def on_stored_begins(self) -> None:
         self.arrivals.begin(self.url)

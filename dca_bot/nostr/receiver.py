@@ -39,23 +39,29 @@ class Receiver:
         self._refused = refused
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    async def take(self, event: Event, relay: str, *, is_stored: bool) -> None:
+    async def take(self, event: Event, relay: str, *, is_stored: bool) -> bool:
         """Open an event and hand the message on; drop an event that came before or can't be opened.
 
-        `is_stored`: the relay had the event before the bot asked.
+        `is_stored`: the relay had the event before the bot asked. Return whether the event is genuine: neither
+        forged nor unreadable.
         """
         if event.id in self._seen:
             if not is_stored:
                 self._arrivals.note_new(event.id)
-            return
+            return True
         digest = event.digest()
         if digest in self._refused:
-            return
+            return False
         # Opening takes a while: a relay that sends many events in a row must not starve other tasks.
         await asyncio.sleep(0)
-        message = self._open(event, digest, relay)
+        try:
+            message = self._open(event, relay)
+        except EventBroken as refusal:
+            self._refused.add(digest)
+            _log_refused(event, relay, refusal)
+            return False
         if message is None or event.id in self._seen:
-            return
+            return True
         self._note_seen(event.id)
         try:
             await self._hold(event.id, message, is_stored=is_stored)
@@ -63,6 +69,7 @@ class Receiver:
             # The connection has ended meanwhile: the event comes again with the next.
             self._seen.pop(event.id, None)
             raise
+        return True
 
     def _note_seen(self, event_id: str) -> None:
         self._seen[event_id] = None
@@ -76,15 +83,20 @@ class Receiver:
         arrived_at = None if is_stored else self._clock.now()
         await self._arrivals.add(event_id, replace(message, arrived_at=arrived_at))
 
-    def _open(self, event: Event, digest: bytes, relay: str) -> IncomingMessage | None:
+    def _open(self, event: Event, relay: str) -> IncomingMessage | None:
+        """Return the message in an event; None for a genuine event without one. Raise EventBroken."""
         try:
             return open_message(event, self._key, now=self._clock.now(), relay=relay)
+        except EventBroken:
+            raise
         except MessageRefused as refusal:
-            if isinstance(refusal, EventBroken):
-                self._refused.add(digest)
-            elif isinstance(refusal, OwnMessage):
+            if isinstance(refusal, OwnMessage):
                 self._note_seen(event.id)
-            _LOG.debug("event_refused event=%s relay=%s reason=%s", event.id, relay, refusal)
+            _log_refused(event, relay, refusal)
         except Exception:  # noqa: BLE001 - one stranger's event must never stop the bot
             _LOG.exception("event_unreadable event=%s relay=%s", event.id, relay)
         return None
+
+
+def _log_refused(event: Event, relay: str, refusal: MessageRefused) -> None:
+    _LOG.debug("event_refused event=%s relay=%s reason=%s", event.id, relay, refusal)

@@ -104,6 +104,13 @@ async def test_several_parts_are_told_in_one_message_in_the_bots_language(desk):
     )
 
 
+async def test_judgement_from_before_a_power_cut_is_not_told(desk):
+    await desk.look(0, relays=(Condition.DEAF, 14))
+    desk.clock.ahead += 180 * MINUTE
+    await desk.alerts.look_once()
+    assert desk.sent == []
+
+
 async def test_nothing_is_sent_before_the_first_judgement(desk):
     await desk.alerts.look_once()
     assert desk.sent == []

@@ -197,6 +197,14 @@ async def test_failures_of_the_url_are_logged_once_and_so_is_their_end(post, cap
     assert told == ["heartbeat failed why=the answer was HTTP 404", "heartbeat answered"]
 
 
+@pytest.mark.parametrize(("minutes", "age"), [(1, 2), (180, 0)])
+async def test_trouble_from_before_a_power_cut_begins_anew(post, minutes, age):
+    await post.look()
+    post.clock.ahead += timedelta(minutes=minutes)
+    look = await post.look()
+    assert look.at - look.parts[HealthPart.LNBITS].since == timedelta(minutes=age)
+
+
 async def test_operator_who_is_not_reached_is_seen_and_the_heart_beats_on(post):
     await post.work()
     lost = delivery.Undelivered.REFUSED

@@ -122,6 +122,11 @@ def test_older_collector_reads_the_plain_format():
     assert {"dca_bot_healthy", "dca_bot_distributions"} <= names
 
 
+def test_collector_with_a_version_that_is_no_number_reads_the_plain_format():
+    content_type, _ = page_of(figures()).write("application/openmetrics-text; version=abc")
+    assert content_type.startswith("text/plain")
+
+
 def test_document_has_every_metric_with_its_meaning():
     _, families = samples_of(figures())
     row = r"^\| `(dca_bot\w*?)(?:_total|_info)?(?:\{(.*)\})?` \| (.*) \|$"

@@ -2,7 +2,7 @@
 
 A relay can accept everything, answer pings and subscriptions, and pass nothing on. The message goes to this
 relay alone, has no text, expires at once (NIP-40), and never gets further than the receiver. Any other new
-message proves as much: a relay with traffic isn't written to.
+message with a right signature proves as much: a relay with traffic isn't written to.
 """
 
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class Echo:
         self._expiration: tuple[str, ...] = ()
 
     def note(self, event: Event, *, is_stored: bool) -> None:
-        """Note what the relay has passed on; of stored events only the bot's own newest message counts, once.
+        """Note a genuine event that the relay has passed on; of stored events only the bot's own newest message counts, once.
 
         That message may have been made anew for the relay (`relay_rules`): the expiration stays.
         """

@@ -105,6 +105,28 @@ async def test_deaf_relay_is_known_within_three_minutes_and_heard_again_later(bo
         assert ours.relay_states()[0].trouble is None
 
 
+class Invents(Deaf):
+    """Passes nothing on, and sends events of its own making, without a right signature."""
+
+    async def invent(self, bot):
+        for number in range(10_000):
+            fields = {"id": f"{number:064x}", "pubkey": "a" * 64, "sig": "b" * 128, "content": "x"}
+            event = fields | {"created_at": 0, "kind": 1059, "tags": [["p", bot.public_key]]}
+            for connection in self.connections:
+                for name in list(connection.subscriptions):
+                    await connection.say("EVENT", name, event)
+            await asyncio.sleep(60 / FACTOR)
+
+
+async def test_relay_that_passes_on_forged_events_alone_is_deaf(bot):
+    relay = Invents()
+    inventing = asyncio.create_task(relay.invent(bot))
+    async with hearing(bot, relay) as ours:
+        await eventually(lambda: ours.connected() == 0)
+    assert ours.relay_states()[0].trouble is RelayTrouble.DEAF
+    inventing.cancel()
+
+
 async def test_relay_stays_deaf_over_a_new_connection(bot):
     relay = Deaf()
     async with hearing(bot, relay) as ours:

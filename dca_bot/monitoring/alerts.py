@@ -14,7 +14,6 @@ from dca_bot.aside import run_aside
 from dca_bot.errors import AlertFailed, ConfigError
 
 _LIMIT_S = 60
-_TAKEN = b"taken\n"
 _MODULE = "dca_bot.monitoring.send_alert"
 
 
@@ -45,22 +44,22 @@ class Alerter:
         process = await run_aside(self._module)
         assert process.stdin is not None
         assert process.stdout is not None
-        found = []
+        said = set()
         try:
             async with asyncio.timeout(self._limit_s):
                 process.stdin.write(json.dumps({"urls": list(self._urls), **fields}).encode())
                 process.stdin.close()
                 async for line in process.stdout:
-                    found.append(line == _TAKEN)  # noqa: PERF401 - kept where time runs out
+                    said.add(line.strip())
         except TimeoutError:
             pass  # What some places have taken isn't to be sent there again.
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if not found:
+        if not said:
             raise AlertFailed(f"apprise has not done it within {self._limit_s:g} s, or failed")
-        return found + [False] * (len(self._urls) - len(found))
+        return [b"%d taken" % number in said for number in range(len(self._urls))]
 
 
 def parse_urls(text: str, place: str) -> list[str]:

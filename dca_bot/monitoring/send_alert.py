@@ -1,12 +1,13 @@
 """Sends one alert: `python -m dca_bot.monitoring.send_alert` reads JSON and writes a line for each URL.
 
-The line says whether the place took the alert; without a text nothing is sent, and the line says whether
-apprise knows the URL.
+The line has the URL's number, and says whether the place took the alert; without a text nothing is sent, and
+the line says whether apprise knows the URL. All places are told at once, so that none waits for one that
+hangs; who runs this ends it after a while.
 """
 
 import json
 import sys
-from contextlib import redirect_stdout
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import apprise
 
@@ -15,9 +16,8 @@ _ASSET = apprise.AppriseAsset(
 )
 
 
-def send(url: str, title: str, text: str) -> bool:
+def send(place: apprise.NotifyBase | None, title: str, text: str) -> bool:
     """Send an alert to one place; tell whether the place took it, or without a text whether it is known."""
-    place = apprise.Apprise.instantiate(url, asset=_ASSET, suppress_exceptions=True)
     if place is None or not text:
         return place is not None
     try:
@@ -28,12 +28,17 @@ def send(url: str, title: str, text: str) -> bool:
 
 def main() -> None:
     """Read what to send, send it, and say of each place at once what became of it."""
-    told = json.load(sys.stdin)
+    told, answers = json.load(sys.stdin), sys.stdout
     title, text = told.get("title", ""), told.get("text", "")
-    for url in told["urls"]:
-        with redirect_stdout(sys.stderr):  # a plug-in may print
-            is_taken = send(url, title, text)
-        print("taken" if is_taken else "-", flush=True)  # noqa: T201 - the answer
+    sys.stdout = sys.stderr  # a plug-in may print
+    with ThreadPoolExecutor(len(told["urls"])) as pool:
+        places = [
+            apprise.Apprise.instantiate(url, asset=_ASSET, suppress_exceptions=True)
+            for url in told["urls"]
+        ]
+        sent = {pool.submit(send, place, title, text): n for n, place in enumerate(places)}
+        for one in as_completed(sent):
+            print(sent[one], "taken" if one.result() else "-", file=answers, flush=True)
 
 
 if __name__ == "__main__":

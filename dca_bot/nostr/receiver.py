@@ -42,8 +42,8 @@ class Receiver:
     async def take(self, event: Event, relay: str, *, is_stored: bool) -> bool:
         """Open an event and hand the message on; drop an event that came before or can't be opened.
 
-        `is_stored`: the relay had the event before the bot asked. Return whether the event is genuine: neither
-        forged nor unreadable.
+        `is_stored`: the relay had the event before the bot asked. Return whether the event is genuine:
+        neither forged nor unreadable.
         """
         if event.id in self._seen:
             if not is_stored:

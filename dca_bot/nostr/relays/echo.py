@@ -33,9 +33,10 @@ class Echo:
         self._expiration: tuple[str, ...] = ()
 
     def note(self, event: Event, *, is_stored: bool) -> None:
-        """Note a genuine event that the relay has passed on; of stored events only the bot's own newest message counts, once.
+        """Note a genuine event that the relay has passed on.
 
-        That message may have been made anew for the relay (`relay_rules`): the expiration stays.
+        Of stored events only the bot's own newest message counts, once. That message may have been
+        made anew for the relay (`relay_rules`): the expiration stays.
         """
         is_echo = bool(self._expiration) and event.values("expiration") == self._expiration
         if not is_stored or is_echo:

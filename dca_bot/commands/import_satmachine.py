@@ -57,7 +57,7 @@ class Found:
 
     `unknown`: how many of the processed cash-outs Lamassu doesn't have. `waiting`: how many of Lamassu's
     cash-outs since the start the extension hasn't processed. `runs`: a sentence if the extension is still
-    switched on, as far as can be seen; else empty.
+    switched on beside a programme that pays, as far as can be seen; else empty.
     """
 
     source: Source
@@ -81,7 +81,9 @@ async def find(config: Config, place: Place, people: Path, units: Units) -> Foun
     cash_outs, unknown, waiting, stale = await _look_at_lamassu(config, books, now)
     source = Source(SourceKind.SATMACHINE, books.clients[0].id, newcomers, cash_outs)
     problems += [f"Lamassu: {stale}"] if stale else []
-    return Found(source, left_out, problems, books, unknown, waiting, _runs(books, now))
+    # A rehearsal pays nobody, so the extension goes on beside it.
+    runs = "" if config.bot.rehearsal else _runs(books, now)
+    return Found(source, left_out, problems, books, unknown, waiting, runs)
 
 
 async def read_place(place: Place) -> Books:

@@ -439,6 +439,14 @@ def test_satmachine_that_still_runs_is_told_in_the_trial_and_refuses_the_commit(
     assert len(folder.everyone()) == 2
 
 
+def test_rehearsal_imports_beside_a_satmachine_that_runs(folder, shop, capsys):
+    shop.is_on = True
+    folder.configure(rehearsal="true")
+    folder.satmachine(PEOPLE, shop.write(folder.path), commit=True, json=False)
+    assert "switched on" not in capsys.readouterr().out
+    assert len(folder.everyone()) == 2
+
+
 def test_ledger_put_back_is_refused_until_a_bot_has_compared_it_with_lnbits(folder):
     copy_ledger(folder.data, folder.path / "before.sqlite3")
     folder.clients(PLAIN)

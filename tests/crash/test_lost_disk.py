@@ -2,9 +2,9 @@
 
 import pytest
 from crash.lost_disk import MOMENTS, lose, strike_of
-from crash.parts import parts
+from crash.parts import joined
 from crash.world import Strike
-from lnbits_servers import SQLITE
+from lnbits_servers import Server
 
 LEFT = "rename dca-bot-3fa9c1d2-….age.part #1"
 
@@ -17,8 +17,8 @@ def test_moment_is_a_point_after_the_copy_has_left():
 
 
 @pytest.mark.long
-async def test_lost_disk_is_restored_and_nothing_paid_twice(tmp_path):
-    with parts(SQLITE, tmp_path) as shared:
+async def test_lost_disk_is_restored_and_nothing_paid_twice(lnbits, remote_lnbits, tmp_path):
+    with joined(Server(remote_lnbits), lnbits, tmp_path) as shared:
         points = (await lose(shared, MOMENTS[-1], None)).held
         row = await lose(shared, MOMENTS[6], points)
     assert row.is_clean, row

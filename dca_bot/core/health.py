@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dca_bot.core.payout import SLOW_AFTER
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 
@@ -15,6 +16,8 @@ LATE_AFTER = timedelta(minutes=3)
 """How long a poll or a step of the payout worker may be overdue."""
 FAILING_AFTER = timedelta(minutes=1)
 """How long a payout may fail by an error of the bot's or for want of a clear answer of LNbits."""
+HANGING_ALONE_AFTER = timedelta(hours=6)
+"""How long one payee's payment may hang while none is made to others: some wallets keep payments waiting."""
 
 
 class HealthPart(StrEnum):
@@ -49,7 +52,7 @@ class Condition(StrEnum):
     """Relays are connected, and none passes messages on."""
     NO_FUNDS = "no_funds"
     STUCK = "stuck"
-    """The payout worker takes no step, or a payout fails again and again for no reason of its payee's."""
+    """The payout worker takes no step, payments hang, or a payout fails for no reason of its payee's."""
     DISPUTED = "disputed"
     LEASE_REFUSED = "lease_refused"
     CLOCK_DOUBTED = "clock_doubted"
@@ -96,7 +99,8 @@ class LedgerSeen:
     """What the ledger knows of the bot's health.
 
     `failing_since`: since when the oldest payout has been due that fails by an error of the bot's or for
-    want of a clear answer of LNbits. `lost_operators`: how many operators are not reached.
+    want of a clear answer of LNbits. `hanging_since`: since when payments hang, for each payee, the oldest
+    first; empty once a later payment has gone through. `lost_operators`: how many operators are not reached.
     """
 
     is_paused: bool = False
@@ -105,6 +109,7 @@ class LedgerSeen:
     is_copy_stale: bool = False
     is_waiting_for_funds: bool = False
     failing_since: datetime | None = None
+    hanging_since: Sequence[datetime] = ()
     is_disputed: bool = False
     is_lease_refused: bool = False
     is_backup_failing: bool = False
@@ -194,7 +199,14 @@ def _payouts(seen: Seen, now: datetime) -> Condition:
     # While LNbits is out of reach the worker can't take a step: that part tells.
     is_answering = _reach(seen.reaches.get(Part.LNBITS)) is Condition.OK
     is_hung = is_answering and now - seen.stepped_at >= seen.steps_late_after
-    return Condition.STUCK if is_failing or is_hung else Condition.OK
+    is_stuck = is_failing or is_hung or _is_hanging(ledger.hanging_since, now)
+    return Condition.STUCK if is_stuck else Condition.OK
+
+
+def _is_hanging(since: Sequence[datetime], now: datetime) -> bool:
+    """Tell whether payments to two payees hang for long, or one payment for very long."""
+    limits = (HANGING_ALONE_AFTER, SLOW_AFTER)
+    return any(now - at >= limit for at, limit in zip(since, limits, strict=False))
 
 
 def _relays(states: Sequence[RelayState]) -> Condition:

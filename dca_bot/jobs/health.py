@@ -78,9 +78,7 @@ class HealthWatch:
     def _judge(self, tx: Tx) -> Health:
         now, before = self.clock.now(), health.read(tx)
         if before is not None and before.is_overdue(now):
-            before = (
-                None  # The bot was killed, or hung: what was then tells nothing of the time since.
-            )
+            before = None  # The bot was killed, or hung: nothing is known of the time since.
         seen = health.look(tx, self.programme.operators, now)
         if seen.is_paused:
             self._polls_due_at = now

@@ -7,6 +7,7 @@ import pytest
 
 from dca_bot.core.health import (
     FAILING_AFTER,
+    HANGING_ALONE_AFTER,
     LATE_AFTER,
     VITAL,
     Condition,
@@ -18,6 +19,7 @@ from dca_bot.core.health import (
     follow,
     judge,
 )
+from dca_bot.core.payout import SLOW_AFTER
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 
@@ -44,6 +46,7 @@ WELL = Seen(
 )
 AWAY = {"reaches": reach(Part.LAMASSU, reachable=False) | reach(Part.LNBITS, reachable=False)}
 PAUSED = {"is_paused": True}
+ONE_ALONE = (NOW - HANGING_ALONE_AFTER + SECOND,)
 
 CASES = [
     # the ledger, the jobs, the part, its condition
@@ -64,6 +67,10 @@ CASES = [
     (PAUSED | {"is_waiting_for_funds": True}, {}, HealthPart.PAYOUTS, "paused"),
     ({"failing_since": NOW - FAILING_AFTER + SECOND}, {}, HealthPart.PAYOUTS, "ok"),
     ({"failing_since": NOW - FAILING_AFTER}, {}, HealthPart.PAYOUTS, "stuck"),
+    ({"hanging_since": ONE_ALONE}, {}, HealthPart.PAYOUTS, "ok"),
+    ({"hanging_since": (LONG_AGO,)}, {}, HealthPart.PAYOUTS, "stuck"),
+    ({"hanging_since": (*ONE_ALONE, NOW - SLOW_AFTER + SECOND)}, {}, HealthPart.PAYOUTS, "ok"),
+    ({"hanging_since": (*ONE_ALONE, NOW - SLOW_AFTER, NOW)}, {}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE} | AWAY, HealthPart.PAYOUTS, "ok"),
     (PAUSED | {"is_disputed": True}, {}, HealthPart.PAYOUTS, "disputed"),

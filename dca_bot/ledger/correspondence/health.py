@@ -28,6 +28,7 @@ def look(tx: Tx, operators: Collection[str], now: datetime) -> LedgerSeen:
         is_copy_stale=copy is not None and is_stale(copy, now),
         is_waiting_for_funds=payout_need.is_waiting_for_funds(tx),
         failing_since=queue.oldest_due_at(tx, _FAILING),
+        hanging_since=queue.hanging_since(tx),
         is_disputed=leases.open_dispute(tx) is not None,
         is_lease_refused=bot_state.get(tx, bot_state.LEASE_REFUSED) is not None,
         is_backup_failing=bot_state.get(tx, bot_state.BACKUP_FAILING) is not None,

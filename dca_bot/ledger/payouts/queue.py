@@ -9,7 +9,7 @@ from dca_bot.ledger.payouts.payouts import IS_UNSENT, PROVEN_VOID, select
 from dca_bot.ledger.programme import clients
 from dca_bot.ledger.programme.clients import Client
 from dca_bot.ledger.store.database import Tx
-from dca_bot.ledger.store.instants import instant_or_none, micros
+from dca_bot.ledger.store.instants import instant, instant_or_none, micros, micros_of
 
 DAY = timedelta(hours=24)
 _SENT_MAX = 100_000
@@ -18,6 +18,9 @@ _SENT = "payout.state IN ('SUBMITTED', 'IN_DOUBT', 'DEBITED', 'ALERT')"
 _TO_BE_PAID = (
     f"({IS_UNSENT} OR payout.state = 'VOID' AND payout.attempt < {ATTEMPTS_MAX} AND {PROVEN_VOID})"
 )
+_UNSETTLED = f"{_SENT} AND payout.debited_at IS NULL"
+_SENT_TOGETHER = timedelta(minutes=1)
+"""How long after one another payouts leave that are due together, at the most usual."""
 _OVERDUE_AFTER = timedelta(hours=1)
 _GO_ON = (
     Waiting.FUNDS,
@@ -107,14 +110,16 @@ def overdue_count(tx: Tx, now: datetime) -> int:
     """Count the payouts that an operator should look at, beside holds, missing funds and missing wallets.
 
     An hour must have passed since a payout was due: most destinations that don't answer do so again by then.
+    A payout that was sent an hour ago and has not settled counts, whatever it waits for.
     """
-    marks = ",".join("?" * len(_GO_ON))
+    marks, long_ago = ",".join("?" * len(_GO_ON)), micros(now - _OVERDUE_AFTER)
     row = tx.execute(
         f"SELECT count(*) AS n FROM {_OPEN} AS payout WHERE due_at <= ?"
-        f" AND (state = 'VOID' OR state <> 'IN_DOUBT' AND waiting <> '' AND waiting NOT IN ({marks}))"
+        f" AND (state = 'VOID' OR state <> 'IN_DOUBT' AND waiting <> '' AND waiting NOT IN ({marks})"
+        f"   OR {_UNSETTLED} AND submitted_at <= ?)"
         " AND NOT EXISTS (SELECT 1 FROM hold"
         "   WHERE kind = 'payout' AND ref = payout.id AND closed_at IS NULL)",
-        (micros(now - _OVERDUE_AFTER), *_GO_ON),
+        (long_ago, *_GO_ON, long_ago),
     ).fetchone()
     return int(row["n"])
 
@@ -136,9 +141,28 @@ def counts(tx: Tx) -> Mapping[str, int]:
 def unsettled(tx: Tx) -> bool:
     """Tell whether a sent payout is neither debited nor given up."""
     row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_SENT} AND debited_at IS NULL) AS yes"
+        f"SELECT EXISTS (SELECT 1 FROM {_OPEN} AS payout WHERE {_UNSETTLED}) AS yes"
     ).fetchone()
     return bool(row["yes"])
+
+
+def hanging_since(tx: Tx) -> tuple[datetime, ...]:
+    """Return since when payments hang, for each payee, the oldest first.
+
+    They were sent, and are neither debited nor given up. A further attempt hangs since the first. A payment
+    doesn't count if any that was sent along with it or later was debited: payments go through, and this one
+    waits for its payee.
+    """
+    rows = tx.execute(
+        "WITH hanging AS (SELECT client_id,"
+        "   (SELECT min(created_at) FROM attempt WHERE payout_id = payout.id) AS since"
+        f"  FROM {_OPEN} AS payout WHERE {_UNSETTLED})"
+        " SELECT min(since) AS at FROM hanging WHERE NOT EXISTS (SELECT 1 FROM payout AS other"
+        "   WHERE other.submitted_at > since - ? AND other.debited_at IS NOT NULL)"
+        " GROUP BY client_id ORDER BY at",
+        (micros_of(_SENT_TOGETHER),),
+    ).fetchall()
+    return tuple(instant(row["at"]) for row in rows)
 
 
 def collecting_clients(tx: Tx) -> list[Client]:

@@ -53,7 +53,8 @@ GOES_ON = (
         ("SUBMITTED", Waiting.ERROR, 1),
         ("DEBITED", Waiting.ARRIVING, 0),
         ("ALERT", Waiting.NOT_ARRIVED, 1),
-        ("IN_DOUBT", Refusal.UNREACHABLE, 0),
+        ("SUBMITTED", Waiting.ON_ITS_WAY, 1),
+        ("IN_DOUBT", Waiting.FAILED, 1),
         ("VOID", "", 1),
         ("VOID", Waiting.FUNDS, 1),
         ("DONE", Refusal.UNREACHABLE, 0),
@@ -141,6 +142,45 @@ def test_sent_payout_is_unsettled_until_it_is_debited_or_given_up(
     story.bring(planned(story), state)
     assert len(story.read(queue.sent)) == is_sent
     assert story.read(queue.unsettled) is is_unsettled
+
+
+def test_payments_hang_for_each_payee_until_a_later_one_is_debited(story, ana):
+    ben, sent_at = story.client("ben", balance=10_000), []
+    for id_ in ("d1", "d2"):
+        planned(story, id_)
+    for client in (ana, ben, ana):
+        ready = [payout.id for payout in story.payouts(client) if payout.state == "PLANNED"]
+        sent_at.append(story.later(minutes=5))
+        story.bring(ready[0], "SUBMITTED")
+    assert story.read(queue.hanging_since) == (sent_at[0], sent_at[1])
+    story.step(story.payouts(ben)[0].id, "IN_DOUBT")
+    assert story.read(queue.hanging_since) == (sent_at[0], sent_at[1])
+    story.step(story.payouts(ana)[0].id, "DEBITED")
+    assert story.read(queue.hanging_since) == (sent_at[1], sent_at[2])
+    story.later(minutes=5)
+    story.bring(story.payouts(ben)[1].id, "DONE")
+    assert story.read(queue.hanging_since) == ()
+
+
+@pytest.mark.usefixtures("ana")
+def test_payment_that_was_sent_along_with_one_that_arrived_waits_for_its_payee(story):
+    first, second = planned(story), planned(story, "d2")
+    story.bring(first, "DONE")
+    story.later(seconds=30)
+    story.bring(second, "SUBMITTED")
+    assert story.read(queue.hanging_since) == ()
+
+
+@pytest.mark.usefixtures("ana")
+def test_further_attempt_hangs_since_the_first(story):
+    id_ = planned(story)
+    first_at = story.now
+    story.bring(id_, "VOID")
+    assert story.read(queue.hanging_since) == ()
+    story.later(hours=2)
+    story.step(id_, "PLANNED")
+    story.bring(id_, "SUBMITTED")
+    assert story.read(queue.hanging_since) == (first_at,)
 
 
 # Whose payouts

@@ -99,6 +99,11 @@ ALLOWED = (
     ),
     ("EXISTS (SELECT 1 FROM outbox", "outbox_recipient", "stops at the first that has left"),
     ("EXISTS (SELECT 1 FROM cash_out)", "cash_out_at", "stops at the first one"),
+    (
+        "ORDER BY submitted_at DESC LIMIT 1",
+        "payout_submitted",
+        "stops at the newest that was debited",
+    ),
     ("ORDER BY share.id DESC", "share_client", "purchases and statements end with their range"),
     (
         "SELECT payout_id FROM share WHERE client_id = ? ORDER BY share.id DESC",

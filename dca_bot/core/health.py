@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from dca_bot.core.payout import SLOW_AFTER
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 
@@ -16,6 +15,8 @@ LATE_AFTER = timedelta(minutes=3)
 """How long a poll or a step of the payout worker may be overdue."""
 FAILING_AFTER = timedelta(minutes=1)
 """How long a payout may fail by an error of the bot's or for want of a clear answer of LNbits."""
+HANGING_AFTER = timedelta(minutes=30)
+"""How long payments to two payees may hang while none goes through."""
 HANGING_ALONE_AFTER = timedelta(hours=6)
 """How long one payee's payment may hang while none is made to others: some wallets keep payments waiting."""
 
@@ -205,7 +206,7 @@ def _payouts(seen: Seen, now: datetime) -> Condition:
 
 def _is_hanging(since: Sequence[datetime], now: datetime) -> bool:
     """Tell whether payments to two payees hang for long, or one payment for very long."""
-    limits = (HANGING_ALONE_AFTER, SLOW_AFTER)
+    limits = (HANGING_ALONE_AFTER, HANGING_AFTER)
     return any(now - at >= limit for at, limit in zip(since, limits, strict=False))
 
 

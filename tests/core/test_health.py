@@ -7,6 +7,7 @@ import pytest
 
 from dca_bot.core.health import (
     FAILING_AFTER,
+    HANGING_AFTER,
     HANGING_ALONE_AFTER,
     LATE_AFTER,
     VITAL,
@@ -19,7 +20,6 @@ from dca_bot.core.health import (
     follow,
     judge,
 )
-from dca_bot.core.payout import SLOW_AFTER
 from dca_bot.core.reach import Part, Reach
 from dca_bot.core.relay_state import RelayState, RelayTrouble
 
@@ -69,8 +69,8 @@ CASES = [
     ({"failing_since": NOW - FAILING_AFTER}, {}, HealthPart.PAYOUTS, "stuck"),
     ({"hanging_since": ONE_ALONE}, {}, HealthPart.PAYOUTS, "ok"),
     ({"hanging_since": (LONG_AGO,)}, {}, HealthPart.PAYOUTS, "stuck"),
-    ({"hanging_since": (*ONE_ALONE, NOW - SLOW_AFTER + SECOND)}, {}, HealthPart.PAYOUTS, "ok"),
-    ({"hanging_since": (*ONE_ALONE, NOW - SLOW_AFTER, NOW)}, {}, HealthPart.PAYOUTS, "stuck"),
+    ({"hanging_since": (*ONE_ALONE, NOW - HANGING_AFTER + SECOND)}, {}, HealthPart.PAYOUTS, "ok"),
+    ({"hanging_since": (*ONE_ALONE, NOW - HANGING_AFTER, NOW)}, {}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE}, HealthPart.PAYOUTS, "stuck"),
     ({}, {"stepped_at": LATE} | AWAY, HealthPart.PAYOUTS, "ok"),
     (PAUSED | {"is_disputed": True}, {}, HealthPart.PAYOUTS, "disputed"),

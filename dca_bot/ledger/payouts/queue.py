@@ -157,8 +157,9 @@ def hanging_since(tx: Tx) -> tuple[datetime, ...]:
         "WITH hanging AS (SELECT client_id,"
         "   (SELECT min(created_at) FROM attempt WHERE payout_id = payout.id) AS since"
         f"  FROM {_OPEN} AS payout WHERE {_UNSETTLED})"
-        " SELECT min(since) AS at FROM hanging WHERE NOT EXISTS (SELECT 1 FROM payout AS other"
-        "   WHERE other.submitted_at > since - ? AND other.debited_at IS NOT NULL)"
+        " SELECT min(since) AS at FROM hanging WHERE since >= ? + coalesce("
+        "   (SELECT submitted_at FROM payout WHERE submitted_at IS NOT NULL AND debited_at IS NOT NULL"
+        "    ORDER BY submitted_at DESC LIMIT 1), 0)"
         " GROUP BY client_id ORDER BY at",
         (micros_of(_SENT_TOGETHER),),
     ).fetchall()

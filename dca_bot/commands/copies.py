@@ -18,9 +18,10 @@ from pathlib import Path
 from dca_bot.commands.console import say
 from dca_bot.config import Config
 from dca_bot.core.offsite import OffsiteCopy, offsite_copies, rank
-from dca_bot.core.ports import CopyPlace
+from dca_bot.core.ports import CopyPlace, Wallet
 from dca_bot.errors import ConfigError, CopyRefused, KeyRefused, OffsiteFailed, in_words
 from dca_bot.ledger.store import bot_state, clock
+from dca_bot.ledger.store.database import Database
 from dca_bot.ledger.store.ledger_files import LEDGER_FILE
 from dca_bot.ledger.store.schema import VERSION, version_of
 from dca_bot.nostr.keys import SecretKey, parse_secret_key
@@ -172,6 +173,20 @@ def refuse_unfit(opened: OpenedCopy, config: Config) -> None:
     with closing(sqlite3.connect(opened.ledger)) as ledger:
         bot_state.check_kind(ledger, rehearsal=config.bot.rehearsal)
         bot_state.check_currency(ledger, config.bot.currency)
+
+
+async def refuse_other_wallet(config: Config, database: Database, wallet: Wallet) -> None:
+    """Raise CopyRefused if the copy paid from another wallet: only that one tells what it has paid since."""
+    paid_from = await database.read(lambda tx: bot_state.get(tx, bot_state.SOURCE_WALLET))
+    if paid_from in (None, await wallet.wallet_id()):
+        return
+    path = config.secret_path(config.lnbits.source_admin_key_file)
+    raise CopyRefused(
+        f"The copy's bot paid from another LNbits wallet than the one whose admin key {path} has. What was"
+        " paid since the copy, only that wallet tells: with this one it would be paid again. Put the former"
+        f" wallet's admin key into {path} (its id begins with {paid_from[:8]}), then begin anew; the wallet"
+        " can be changed once the bot has run. Nothing was put back."
+    )
 
 
 def age_text(made_at: datetime) -> str:

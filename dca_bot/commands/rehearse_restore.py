@@ -18,6 +18,7 @@ from dca_bot.commands.copies import (
     open_copy,
     own_key,
     refuse_misdated,
+    refuse_other_wallet,
     refuse_unfit,
 )
 from dca_bot.commands.missed_messages import find_missed
@@ -114,6 +115,7 @@ async def _compare(config: Config, database: Database) -> None:
     """Tell how many payments LNbits has beyond the copy: what they are for would be held."""
     async with build_wallet(config, os.environ) as wallet:
         await wallet.greet()
+        await refuse_other_wallet(config, database, wallet)
         found = await audit_payments(database, wallet)
     beyond = sum(one.code is FindingCode.UNKNOWN_PAYMENT for one in found.findings)
     say(

@@ -26,6 +26,7 @@ from dca_bot.commands.copies import (
     open_copy,
     own_key,
     refuse_misdated,
+    refuse_other_wallet,
     refuse_unfit,
 )
 from dca_bot.commands.former_bot import WATCH_S, refuse_running
@@ -33,13 +34,12 @@ from dca_bot.commands.missed_messages import Missed, find_missed
 from dca_bot.commands.recovery_key import read_recovery_key
 from dca_bot.config import Config, load_config
 from dca_bot.core.lease import Dispute, DisputeReason, LeaseRow, Party, public_id
-from dca_bot.core.ports import Wallet
 from dca_bot.core.programme import Programme
 from dca_bot.errors import ConfigError, CopyRefused
 from dca_bot.files.secret_files import NOSTR_KEY_VARIABLE, read_secret, secret_place, write_secret
 from dca_bot.ledger.payouts import leases
 from dca_bot.ledger.store import bot_state
-from dca_bot.ledger.store.database import Database, Tx, open_database
+from dca_bot.ledger.store.database import Tx, open_database
 from dca_bot.ledger.store.ledger_files import lock_for_restore
 from dca_bot.ledger.store.private_files import make_private_folder, sync_to_disk
 from dca_bot.messages.notices import Notices
@@ -111,7 +111,7 @@ async def _prepared(
         _refuse_other_bot(config, opened, bot)
         database = await open_database(folder)
         try:
-            await _refuse_other_wallet(config, database, wallet)
+            await refuse_other_wallet(config, database, wallet)
             ledger_id = await database.read(lambda tx: bot_state.get(tx, bot_state.LEDGER_ID) or "")
             party = Party("", public_id(ledger_id), public_id(opened.key.public_key))
             say(f"· Whether the former bot still runs is watched for {WATCH_S} seconds …")
@@ -159,20 +159,6 @@ def _refuse_other_bot(config: Config, opened: OpenedCopy, bot: str) -> None:
     typed: str = typer.prompt(f"{question}. Does your app show that npub as your bot's? Type yes")
     if typed.strip().lower() != "yes":
         raise CopyRefused("Nothing was put back. Take another copy (--copy), or place (--from).")
-
-
-async def _refuse_other_wallet(config: Config, database: Database, wallet: Wallet) -> None:
-    """Raise CopyRefused if the copy paid from another wallet: only that one tells what it has paid since."""
-    paid_from = await database.read(lambda tx: bot_state.get(tx, bot_state.SOURCE_WALLET))
-    if paid_from in (None, await wallet.wallet_id()):
-        return
-    path = config.secret_path(config.lnbits.source_admin_key_file)
-    raise CopyRefused(
-        f"The copy's bot paid from another LNbits wallet than the one whose admin key {path} has. What was"
-        " paid since the copy, only that wallet tells: with this one it would be paid again. Put the former"
-        f" wallet's admin key into {path} (its id begins with {paid_from[:8]}), then begin anew; the wallet"
-        " can be changed once the bot has run. Nothing was put back."
-    )
 
 
 def missed_lines(missed: Missed) -> Iterator[str]:

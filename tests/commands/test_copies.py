@@ -12,10 +12,16 @@ from ledger.old_ledgers import put_old_ledger
 from scaffold import open_ledger
 from test_check import config as plain_config
 
-from dca_bot.commands.copies import find_copy, open_copy, refuse_misdated, refuse_unfit
+from dca_bot.commands.copies import (
+    find_copy,
+    open_copy,
+    refuse_misdated,
+    refuse_other_wallet,
+    refuse_unfit,
+)
 from dca_bot.commands.former_bot import refuse_running
 from dca_bot.commands.recovery_key import read_recovery_key
-from dca_bot.commands.restore import _put_key_back, _refuse_other_bot, _refuse_other_wallet
+from dca_bot.commands.restore import _put_key_back, _refuse_other_bot
 from dca_bot.config_sections import BackupConfig
 from dca_bot.core.lease import LeaseKind, LeaseReading, LeaseRow, Party
 from dca_bot.core.offsite import offsite_name
@@ -278,12 +284,12 @@ async def test_copy_that_was_paid_from_another_wallet_is_refused(tmp_path):
     """The other wallet doesn't know what was paid since the copy, and would pay it again."""
     database = await open_ledger(tmp_path / "data")
     config = config_of(tmp_path)
-    await _refuse_other_wallet(config, database, Wallet())
+    await refuse_other_wallet(config, database, Wallet())
     await database.transact(lambda tx: bot_state.put(tx, bot_state.SOURCE_WALLET, "wallet"))
-    await _refuse_other_wallet(config, database, Wallet())
+    await refuse_other_wallet(config, database, Wallet())
     await database.transact(lambda tx: bot_state.put(tx, bot_state.SOURCE_WALLET, "former wallet"))
     with pytest.raises(CopyRefused, match=r"lnbits\.key .*begins with former w"):
-        await _refuse_other_wallet(config, database, Wallet())
+        await refuse_other_wallet(config, database, Wallet())
     await database.aclose()
 
 

@@ -45,7 +45,8 @@ class Checkout:
         self.programs = folder / "programs"
         self.programs.mkdir(parents=True)
         (self.folder / "deploy").mkdir(parents=True)
-        for path in (ROOT / "Makefile", ROOT / "pyproject.toml", *(ROOT / "deploy").iterdir()):
+        deployed = [path for path in (ROOT / "deploy").iterdir() if path.is_file()]
+        for path in (ROOT / "Makefile", ROOT / "pyproject.toml", *deployed):
             shutil.copy(path, self.folder / path.relative_to(ROOT))
         pip = folder / "pip.py"
         pip.write_text(PIP, encoding="utf-8")

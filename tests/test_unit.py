@@ -105,7 +105,7 @@ def test_documented_installation_makes_the_user_and_the_folder_of_the_unit():
     user = unit["User"][0]
     assert f"adduser --system --group --home {FOLDER} --shell /bin/bash {user}\n" in text
     assert f"chmod 700 {FOLDER}\n" in text
-    assert f"cp {FOLDER}/src/deploy/{UNIT.name} /etc/systemd/system/" in text
+    assert f"install -m 644 {FOLDER}/src/deploy/{UNIT.name} /etc/systemd/system/" in text
     assert unit["WorkingDirectory"] == [FOLDER]
     assert unit["ExecStart"] == [f"{FOLDER}/.venv/bin/dca-bot run --config {FOLDER}/config.toml"]
 

@@ -487,7 +487,7 @@ async def test_operator_changes_are_told_to_the_client(talk):
     await talk.tell("op", "client pause maria")
     await talk.do("op", "client npub maria {fresh}")
     told = "\n".join(await talk.letters_to("maria"))
-    for text in ("Welcome, maria", "where your bitcoin goes", "Q500.00 is in the machine"):
+    for text in ("Welcome, maria", "the operator has set it for you", "Q500.00 is in the machine"):
         assert text in told
     for text in (
         "Q100.00 back in cash",

@@ -18,7 +18,7 @@ def audit_copy(copy: Path, data_dir: Path, stop: threading.Event) -> LedgerAudit
     Raise LedgerError for tables that this program doesn't know, OSError if there is no room,
     sqlite3.DatabaseError for a file that is no ledger, and once `stop` is set.
     """
-    folder = data_dir / _FOLDER
+    folder = data_dir.joinpath(_FOLDER)
     shutil.rmtree(folder, ignore_errors=True)  # of a rehearsal that was killed
     folder.mkdir(mode=0o700)
     try:

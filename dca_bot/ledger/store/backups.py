@@ -127,16 +127,17 @@ def copy_ledger(
 
 def note_rehearsal(data_dir: Path, now: datetime) -> None:
     """Record in the data folder that a restore was rehearsed; raise OSError. The bot may be running."""
-    new = data_dir / f"{_REHEARSED}{PART}"
+    new = data_dir.joinpath(f"{_REHEARSED}{PART}")
     new.write_text(f"{now.isoformat()}\n", encoding="ascii")
     new.chmod(0o600)
-    new.rename(data_dir / _REHEARSED)
+    new.rename(data_dir.joinpath(_REHEARSED))
 
 
 def rehearsed_at(data_dir: Path) -> datetime | None:
     """Return when a restore was last rehearsed; None if never, or if the note can't be read."""
     with suppress(OSError, ValueError):
-        return datetime.fromisoformat((data_dir / _REHEARSED).read_text(encoding="ascii").strip())
+        noted = data_dir.joinpath(_REHEARSED).read_text(encoding="ascii")
+        return datetime.fromisoformat(noted.strip())
     return None
 
 

@@ -37,6 +37,7 @@ def template():
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:
         migrate(ledger)
         keep_only(ledger, ("fact", "lease", "lease_dispute"))
+        ledger.execute("DROP TRIGGER rehearsal_begins_empty")  # It looks at what is left out here.
         yield ledger
 
 

@@ -152,7 +152,8 @@ async def migrated(tmp_path):
 
 
 def test_each_code_that_a_sentence_was_turned_into_is_listed():
-    assert {*OF_CASH_OUTS.values()} == {*Reason, *Change} - {Reason.NONE}
+    younger = {Reason.NONE, Reason.BEFORE_IMPORT, Reason.ELSEWHERE}
+    assert {*OF_CASH_OUTS.values()} == {*Reason, *Change} - younger
     assert {*OF_HOLDS.values()} == {*HoldReason}
     assert {*OF_RUNS.values()} == {*RateProblem, *RunReason}
     new = {Refusal.SAID, Refusal.ABOVE_MAXIMUM, Refusal.BELOW_MINIMUM, Refusal.NO_OWN_INVOICE}

@@ -125,7 +125,7 @@ $(VENV)/.mutation: $(VENV)/.complete
 	@touch $@
 
 conformance: setup
-	$(BIN)/pytest -q -s tests/conformance
+	$(BIN)/pytest -q -s -m "long or not long" tests/conformance
 
 lost-disk: setup
 	@$(BIN)/python tests/crash/lost_disk.py

@@ -58,6 +58,7 @@ def test_demo_ends_with_ledger_and_wallets_equal(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
 
 
+@pytest.mark.long
 @pytest.mark.slow(80)
 async def test_demo_lets_who_sits_at_a_terminal_sell_more_and_be_the_operator(tmp_path, terminal):
     command, environment = demo_at(tmp_path)

@@ -43,6 +43,7 @@ def test_simulated_lnbits_answers_as_the_real_one_on_sqlite(remote_lnbits, remot
     assert_alike(simulated(), real(Server(remote_lnbits), remote_node, lnbits))
 
 
+@pytest.mark.long
 def test_simulated_lnbits_answers_as_the_real_one_on_postgresql(
     postgres, lnbits, price_stub, tmp_path
 ):

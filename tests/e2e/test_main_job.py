@@ -96,6 +96,7 @@ async def test_bot_killed_again_and_again_pays_every_share_once(
     assert (audit["findings"], audit["payments"]) == ([], 6 * kills)
 
 
+@pytest.mark.long
 @pytest.mark.slow(110)
 async def test_old_copy_of_the_ledger_is_held_and_settled_by_the_operator(make_world, wallets):
     world = await make_world()

@@ -36,6 +36,7 @@ def test_missing_lnbits_is_told_with_what_to_do(monkeypatch, tmp_path):
         find_lnbits()
 
 
+@pytest.mark.long
 @pytest.mark.slow(40)
 def test_lnbits_ends_with_a_starter_that_is_killed(tmp_path):
     starter = subprocess.Popen(

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("simulate.py")
 
 
 @pytest.mark.slow(20)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_world_keeps_all_promises(seed, tmp_path):
     found = play(seed, replace(PLAN, days=2), tmp_path)
     assert isinstance(found, Figures), found.what

@@ -49,6 +49,7 @@ def passed_by(world, answer_to):
     return before, after
 
 
+@pytest.mark.long
 @pytest.mark.slow(70)
 async def test_answers_leave_after_a_bounded_number_of_a_broadcasts_letters(make_world):
     world = await make_world()

@@ -133,6 +133,7 @@ def sats(name, *, price=PRICE, portions=(1, 2)):
     return sum(bought_sat(parts[number], coin) for number in portions)
 
 
+@pytest.mark.long
 @pytest.mark.slow(60)
 async def test_days_of_runs_with_outages_and_a_change_of_clocks_are_paid_to_the_sat(
     calendar, price_stub, balance_sat

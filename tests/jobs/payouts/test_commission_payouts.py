@@ -86,7 +86,8 @@ async def test_recipient_whose_wallet_is_out_of_reach_keeps_nobody_back(
     assert await balance_sat(luis) == 100
 
 
-@pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("moment", ["before", "after"])
 async def test_commission_killed_at_any_call_is_paid_exactly_once(
     make_bench, wallets, balance_sat, moment
 ):

@@ -30,7 +30,7 @@ async def make_source(server):
     """Make a source: `make_source("tunnel", limits…, login=…)`."""
     sources = []
 
-    def make(way="direct", *, connect_s=5, **changes):
+    def make(way="direct", *, connect_s=20, **changes):
         limits = {"statement_s": 20} | {
             name: changes.pop(name) for name in ("statement_s", "table_bytes") if name in changes
         }

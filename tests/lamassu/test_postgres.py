@@ -331,7 +331,7 @@ async def test_server_that_says_nothing_ends_at_the_time_limit(make_source):
 
 
 async def test_kept_connection_that_has_gone_silent_is_replaced(make_source, wire):
-    source = make_source(port=wire.port, connect_s=3)
+    source = make_source(port=wire.port, connect_s=8)
     before = await source.fetch(SINCE)
     wire.silent = True
     reading = asyncio.create_task(source.fetch(SINCE))

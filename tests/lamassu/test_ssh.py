@@ -48,7 +48,7 @@ async def source(login) -> AsyncIterator[SshCsvSource]:
 
 def make_source(login, **limits):
     command = "export {table} '{since}' | awk '{print}'"
-    return SshCsvSource(login, command, SshLimits(**{"connect_s": 5, "command_s": 20} | limits))
+    return SshCsvSource(login, command, SshLimits(**{"connect_s": 20, "command_s": 20} | limits))
 
 
 async def test_tables_are_read_in_order_over_one_connection(lamassu, source):

@@ -24,7 +24,7 @@ async def test_standby_is_read_like_its_primary_and_told_as_old_as_what_it_has_r
     server, standby, make_source
 ):
     followed = replace(login(server), port=standby.port)
-    source = PostgresSource(followed, None, PostgresLimits(connect_s=5))
+    source = PostgresSource(followed, None, PostgresLimits(connect_s=20))
     primary = make_source()
     assert (await source.rights()).is_standby
     assert not (await primary.rights()).is_standby

@@ -84,14 +84,14 @@ MIGRATIONS = (
     ),
     Migration(
         "0009_records.sql",
-        "939dabba957d",
+        "11209eb6b649",
         "eb33a5175ffa2585",
         "weekly and monthly amounts, a day's cap, margins, what receipts are worked out from, settings of"
         " statements, and files",
     ),
     Migration(
         "0010_home.sql",
-        "f60b6670cb29",
+        "358d96b145b7",
         "a7a2b6c55cc98d1f",
         "rehearsals' ledgers, and what was moved in from another program",
     ),

@@ -22,9 +22,8 @@ CREATE VIEW participant AS
   WHERE role = 'client' AND state = 'active' AND destination IS NOT NULL AND account.balance > 0
     AND (mode = 'flow' OR fixed_limit_minor > 0);
 
--- What a share follows from can be worked out anew by its receipt: the balance that counted, or of a fixed run the limit of
--- its date; and the sum of all balances that counted in the last round of the rule. NULL: settled, found paid at LNbits, or
--- recorded before version 9.
+-- What a share follows from can be worked out anew by its receipt: the balance that counted, and the sum of all balances
+-- that counted in the last round of the rule. NULL: not of flow mode, or recorded before version 9.
 ALTER TABLE share ADD COLUMN counted_minor INTEGER CHECK (counted_minor >= minor);
 ALTER TABLE distribution ADD COLUMN counted_minor INTEGER CHECK (counted_minor >= 0);
 DROP TRIGGER share_is_final;

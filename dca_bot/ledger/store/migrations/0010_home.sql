@@ -1,3 +1,6 @@
+-- `counted_minor` of version 9 has a value for fixed runs too: in a share the limit of its date. NULL: settled, found paid at
+-- LNbits, or recorded before version 9.
+
 -- A rehearsal's ledger pays nothing, makes no invoice and writes to no client. A ledger is a rehearsal's from its first
 -- start and for good, or never: the fact `rehearsal`.
 CREATE TRIGGER rehearsal_begins_empty BEFORE INSERT ON fact

@@ -117,6 +117,25 @@ async def _in_places(places: Sequence[CopyPlace]) -> list[FoundCopy]:
     return sorted(found, key=lambda one: rank(one.copy, now), reverse=True)
 
 
+async def open_fit_copy(
+    config: Config, found: FoundCopy, key: RecoveryKey, folder: Path, *, is_chosen: bool
+) -> OpenedCopy:
+    """Open a copy as `open_copy` does, and judge whether it fits the configuration; say what it is.
+
+    `is_chosen`: a person named the copy, however old it is. Raise as `open_copy`, `refuse_misdated` and
+    `refuse_unfit` do.
+    """
+    opened = await open_copy(found, key, folder)
+    if not is_chosen:
+        refuse_misdated(opened, found)
+    refuse_unfit(opened, config)
+    say(
+        f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version},"
+        f" {age_text(opened.made_at)}"
+    )
+    return opened
+
+
 async def open_copy(found: FoundCopy, key: RecoveryKey, folder: Path) -> OpenedCopy:
     """Fetch a copy into a folder, decrypt it and prove that it is a sound ledger, of the bot in its name.
 

@@ -13,13 +13,10 @@ from pathlib import Path
 from dca_bot.commands.console import say
 from dca_bot.commands.copies import (
     OpenedCopy,
-    age_text,
     find_copy,
-    open_copy,
+    open_fit_copy,
     own_key,
-    refuse_misdated,
     refuse_other_wallet,
-    refuse_unfit,
 )
 from dca_bot.commands.missed_messages import find_missed
 from dca_bot.commands.recovery_key import read_recovery_key
@@ -78,14 +75,7 @@ async def _rehearse(
 ) -> None:
     found = await find_copy(config, source, name, bot)
     say(f"✓ {found.copy.name} is in {found.place.label}")
-    opened = await open_copy(found, key, folder)
-    if name is None:
-        refuse_misdated(opened, found)
-    refuse_unfit(opened, config)
-    say(
-        f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version},"
-        f" {age_text(opened.made_at)}"
-    )
+    opened = await open_fit_copy(config, found, key, folder, is_chosen=name is not None)
     say(f"✓ It is of {opened.key.npub}")
     if bot and opened.key.public_key != bot:
         raise CopyRefused(

@@ -21,13 +21,10 @@ import typer
 from dca_bot.commands.console import say
 from dca_bot.commands.copies import (
     OpenedCopy,
-    age_text,
     find_copy,
-    open_copy,
+    open_fit_copy,
     own_key,
-    refuse_misdated,
     refuse_other_wallet,
-    refuse_unfit,
 )
 from dca_bot.commands.former_bot import WATCH_S, refuse_running
 from dca_bot.commands.missed_messages import Missed, find_missed
@@ -100,14 +97,7 @@ async def _prepared(
         await wallet.greet()
         found = await find_copy(config, source, name, bot)
         say(f"· {found.copy.name} is fetched from {found.place.label}")
-        opened = await open_copy(found, key, folder)
-        if name is None:
-            refuse_misdated(opened, found)
-        refuse_unfit(opened, config)
-        say(
-            f"✓ It is whole: {opened.size / 1e6:.1f} MB, ledger version {opened.version},"
-            f" {age_text(opened.made_at)}"
-        )
+        opened = await open_fit_copy(config, found, key, folder, is_chosen=name is not None)
         _refuse_other_bot(config, opened, bot)
         database = await open_database(folder)
         try:
